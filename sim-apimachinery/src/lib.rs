@@ -1,0 +1,1 @@
+//! The vocabulary of the cluster: kinds, objects, metadata, selectors, quantities, patches.
