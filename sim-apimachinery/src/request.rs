@@ -1,0 +1,173 @@
+//! The words between a client and the API server: requests, their options, and the answers.
+//! Components inside the cluster send typed objects and typed patches, which say the same as the JSON a real component
+//! sends; users send JSON. Errors are the API's own `Status`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{NodeCondition, NodeStatus, PodCondition, PodStatus, Taint};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::Value;
+
+use crate::kinds::Kind;
+use crate::object::{Object, ObjectKey};
+use crate::status::Status;
+
+/// One request to the API server.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who asks, as the field manager and user agent name: `kube-controller-manager`, `kubelet`, `kubectl-client-side-apply`.
+    pub manager: Arc<str>,
+    /// What is asked.
+    pub verb: Verb,
+    /// Validate and answer, but store nothing.
+    pub dry_run: bool,
+}
+
+impl Request {
+    /// A request that is meant.
+    pub fn new(manager: &Arc<str>, verb: Verb) -> Self {
+        Request { manager: manager.clone(), verb, dry_run: false }
+    }
+}
+
+/// Which part of an object a write reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Everything but the status.
+    Main,
+    /// The status (and little of the metadata).
+    Status,
+    /// A namespace's finalizers.
+    Finalize,
+    /// A pod's resources.
+    Resize,
+    /// A pod's ephemeral containers.
+    EphemeralContainers,
+}
+
+/// What is asked of the API server.
+#[derive(Clone, Debug)]
+pub enum Verb {
+    /// Read one object.
+    Get { key: ObjectKey },
+    /// Read many; an empty namespace means all. Selectors are in their string form, empty for none.
+    List { kind: Kind, namespace: Arc<str>, labels: String, fields: String },
+    /// Make an object; its name may be left to `generateName`.
+    Create { object: Object },
+    /// Replace an object; a resourceVersion in it must match.
+    Update { object: Object, part: Part },
+    /// Change an object.
+    Patch { key: ObjectKey, part: Part, patch: Patch },
+    /// Delete an object.
+    Delete { key: ObjectKey, options: DeleteOptions },
+    /// Delete all that match.
+    DeleteCollection { kind: Kind, namespace: Arc<str>, labels: String, fields: String, options: DeleteOptions },
+    /// Bind a pod to a node (`pods/binding`).
+    Bind { pod: ObjectKey, uid: String, node: Arc<str> },
+    /// Evict a pod (`pods/eviction`), minding disruption budgets.
+    Evict { pod: ObjectKey, options: DeleteOptions },
+    /// Read the scale subresource.
+    GetScale { key: ObjectKey },
+    /// Write the scale subresource.
+    UpdateScale { key: ObjectKey, replicas: i32, resource_version: Option<String> },
+}
+
+/// A change to an object.
+#[derive(Clone, Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Value),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' strategic merge.
+    Strategic(Value),
+    /// Server-side apply of a whole intent.
+    Apply { intent: Value, force: bool },
+    /// What a component of the cluster patches, typed.
+    Typed(TypedPatch),
+}
+
+/// The patches that components send.
+#[derive(Clone, Debug)]
+pub enum TypedPatch {
+    /// A kubelet's view of a pod: replaces the status but keeps conditions of other owners, as the kubelet's own patch does.
+    PodStatus(Box<PodStatus>),
+    /// Sets these conditions of a pod, by type.
+    PodConditions(Vec<PodCondition>),
+    /// Sets the phase and these conditions of a pod (pod garbage collection, preemption).
+    PodPhase { phase: String, conditions: Vec<PodCondition> },
+    /// Sets or clears `status.nominatedNodeName` and sets these conditions.
+    PodNomination { node: Option<String>, conditions: Vec<PodCondition> },
+    /// A kubelet's view of its node: replaces the status but keeps conditions of other owners.
+    NodeStatus(Box<NodeStatus>),
+    /// Sets these conditions of a node, by type.
+    NodeConditions(Vec<NodeCondition>),
+    /// Replaces a node's taints.
+    NodeTaints(Vec<Taint>),
+    /// Adds and removes owner references, by uid.
+    OwnerReferences { add: Vec<OwnerReference>, remove: Vec<String> },
+    /// Adds and removes finalizers.
+    Finalizers { add: Vec<String>, remove: Vec<String> },
+    /// Sets (or with `None` removes) annotations.
+    Annotations(BTreeMap<String, Option<String>>),
+    /// Sets (or with `None` removes) labels.
+    Labels(BTreeMap<String, Option<String>>),
+    /// A core/v1 event happened again: its count, and the time in nanoseconds since the Unix epoch.
+    EventCount { count: i32, last: i64 },
+    /// A new-style event became or continued a series.
+    EventSeries { count: i32, last: i64 },
+}
+
+/// How to delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Seconds to wait; `None` takes the object's own.
+    pub grace_period_seconds: Option<i64>,
+    /// What becomes of dependents.
+    pub propagation: Option<Propagation>,
+    /// Only this incarnation.
+    pub uid: Option<String>,
+    /// Only at this version.
+    pub resource_version: Option<String>,
+}
+
+/// What becomes of the dependents of a deleted object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are collected later.
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// The scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// `status.replicas`.
+    pub status_replicas: i32,
+    /// `status.selector`, in string form.
+    pub selector: String,
+    /// resourceVersion of the scaled object.
+    pub resource_version: String,
+}
+
+/// What the API server answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The object as stored (or as it was, when it is gone).
+    Object(Object),
+    /// Objects and the revision at which they were read.
+    List { items: Vec<Object>, revision: u64 },
+    /// A scale.
+    Scale(Scale),
+    /// Success without an object.
+    Done,
+}
+
+/// The outcome of a request.
+pub type Answer = Result<Reply, Box<Status>>;

@@ -1,0 +1,137 @@
+//! The API's error value, with Kubernetes' own reasons, codes and message texts.
+//! Not modelled here: `Success` statuses, which are written at the edge.
+
+use crate::kinds::Kind;
+
+/// Why a request was refused: `metav1.StatusReason`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    Gone,
+    Expired,
+    Invalid,
+    Timeout,
+    ServerTimeout,
+    TooManyRequests,
+    MethodNotAllowed,
+    UnsupportedMediaType,
+    RequestEntityTooLarge,
+    InternalError,
+    ServiceUnavailable,
+    Unknown,
+}
+
+impl Reason {
+    /// The HTTP status code that goes with it.
+    pub fn code(self) -> u16 {
+        match self {
+            Reason::BadRequest => 400,
+            Reason::Unauthorized => 401,
+            Reason::Forbidden => 403,
+            Reason::NotFound => 404,
+            Reason::MethodNotAllowed => 405,
+            Reason::AlreadyExists | Reason::Conflict => 409,
+            Reason::Gone | Reason::Expired => 410,
+            Reason::RequestEntityTooLarge => 413,
+            Reason::UnsupportedMediaType => 415,
+            Reason::Invalid => 422,
+            Reason::TooManyRequests => 429,
+            Reason::InternalError | Reason::Unknown => 500,
+            Reason::ServiceUnavailable => 503,
+            Reason::Timeout | Reason::ServerTimeout => 504,
+        }
+    }
+}
+
+/// One cause inside a `Status`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Cause {
+    /// Machine readable, such as `FieldValueRequired`.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// The field, if one is to blame.
+    pub field: String,
+}
+
+/// Why a request failed: `metav1.Status` with `status: Failure`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The class of failure.
+    pub reason: Reason,
+    /// For people; Kubernetes' text.
+    pub message: String,
+    /// Group of the thing it is about.
+    pub group: String,
+    /// Resource (plural) or kind of the thing.
+    pub kind: String,
+    /// Name of the thing.
+    pub name: String,
+    /// Details.
+    pub causes: Vec<Cause>,
+    /// When to try again, 0 for no advice.
+    pub retry_after_seconds: i32,
+}
+
+impl Status {
+    /// A failure with a text of its own.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Status { reason, message: message.into(), group: String::new(), kind: String::new(), name: String::new(), causes: vec![], retry_after_seconds: 0 }
+    }
+
+    fn about(reason: Reason, kind: Kind, name: &str, text: String) -> Self {
+        let r = kind.resource();
+        Status { group: r.group.into(), kind: r.plural.into(), name: name.into(), ..Status::new(reason, text) }
+    }
+
+    /// `pods "x" not found`.
+    pub fn not_found(kind: Kind, name: &str) -> Self {
+        Status::about(Reason::NotFound, kind, name, format!("{} \"{name}\" not found", kind.resource().qualified()))
+    }
+
+    /// `pods "x" already exists`.
+    pub fn already_exists(kind: Kind, name: &str) -> Self {
+        Status::about(Reason::AlreadyExists, kind, name, format!("{} \"{name}\" already exists", kind.resource().qualified()))
+    }
+
+    /// `Operation cannot be fulfilled on pods "x": …`.
+    pub fn conflict(kind: Kind, name: &str, why: &str) -> Self {
+        Status::about(Reason::Conflict, kind, name, format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource().qualified()))
+    }
+
+    /// The conflict of optimistic concurrency.
+    pub fn object_modified(kind: Kind, name: &str) -> Self {
+        Status::conflict(kind, name, "the object has been modified; please apply your changes to the latest version and try again")
+    }
+
+    /// `pods "x" is forbidden: …`.
+    pub fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
+        let text = if name.is_empty() { format!("{} is forbidden: {why}", kind.resource().qualified()) } else { format!("{} \"{name}\" is forbidden: {why}", kind.resource().qualified()) };
+        Status::about(Reason::Forbidden, kind, name, text)
+    }
+
+    /// `Deployment.apps "x" is invalid: …` with one cause per field error.
+    pub fn invalid(kind: Kind, name: &str, causes: Vec<Cause>) -> Self {
+        let r = kind.resource();
+        let qualified = if r.group.is_empty() { r.kind.to_owned() } else { format!("{}.{}", r.kind, r.group) };
+        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let joined = if texts.len() == 1 { texts[0].clone() } else { format!("[{}]", texts.join(", ")) };
+        Status { group: r.group.into(), kind: r.kind.into(), name: name.into(), causes, ..Status::new(Reason::Invalid, format!("{qualified} \"{name}\" is invalid: {joined}")) }
+    }
+
+    /// The HTTP status code.
+    pub fn code(&self) -> u16 {
+        self.reason.code()
+    }
+
+    /// Whether a cause has this reason.
+    pub fn has_cause(&self, reason: &str) -> bool {
+        self.causes.iter().any(|c| c.reason == reason)
+    }
+}
