@@ -151,11 +151,26 @@ macro_rules! define_kinds {
         }
     };
 }
-macro_rules! is_status { (Status) => { true }; (Plain) => { false }; }
+macro_rules! is_status {
+    (Status) => {
+        true
+    };
+    (Plain) => {
+        false
+    };
+}
 
 /// The row that stands for all custom resources; their real names are in the object.
 const CUSTOM: Resource = Resource {
-    group: "", version: "", kind: "Custom", plural: "", singular: "", short_names: "", scope: Scope::Namespaced, has_status: true, traits: &[Trait::Generation],
+    group: "",
+    version: "",
+    kind: "Custom",
+    plural: "",
+    singular: "",
+    short_names: "",
+    scope: Scope::Namespaced,
+    has_status: true,
+    traits: &[Trait::Generation],
 };
 
 for_each_kind!(define_kinds);

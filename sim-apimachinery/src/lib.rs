@@ -8,5 +8,5 @@ pub mod status;
 
 pub use kinds::{Kind, Resource, Scope, Trait};
 pub use object::{Object, ObjectKey, Typed};
-pub use request::{Answer, DeleteOptions, Part, Patch, Propagation, Reply, Request, Scale, TypedPatch, Verb};
+pub use request::{Answer, DeleteOptions, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, Verb};
 pub use status::{Cause, Reason, Status};

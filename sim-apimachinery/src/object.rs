@@ -129,8 +129,12 @@ macro_rules! define_object {
     };
 }
 macro_rules! copy_status {
-    (Status, $to:ident, $from:ident) => { Arc::make_mut($to).status = $from.status.clone() };
-    (Plain, $to:ident, $from:ident) => { () };
+    (Status, $to:ident, $from:ident) => {
+        Arc::make_mut($to).status = $from.status.clone()
+    };
+    (Plain, $to:ident, $from:ident) => {
+        ()
+    };
 }
 
 crate::for_each_kind!(define_object);

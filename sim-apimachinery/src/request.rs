@@ -71,6 +71,8 @@ pub enum Verb {
     GetScale { key: ObjectKey },
     /// Write the scale subresource.
     UpdateScale { key: ObjectKey, replicas: i32, resource_version: Option<String> },
+    /// Read `metrics.k8s.io` pod metrics, which the aggregation layer forwards to the metrics server.
+    PodMetrics { namespace: Arc<str>, labels: String },
 }
 
 /// A change to an object.
@@ -165,8 +167,25 @@ pub enum Reply {
     List { items: Vec<Object>, revision: u64 },
     /// A scale.
     Scale(Scale),
+    /// Usage of pods.
+    PodMetrics(Vec<PodMetrics>),
     /// Success without an object.
     Done,
+}
+
+/// One pod's usage over a window, as `metrics.k8s.io` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodMetrics {
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub name: Arc<str>,
+    /// End of the window, nanoseconds since the Unix epoch.
+    pub timestamp: u64,
+    /// Length of the window in nanoseconds.
+    pub window: u64,
+    /// Per container: name, CPU in nanocores, memory in bytes.
+    pub containers: Vec<(Arc<str>, u64, u64)>,
 }
 
 /// The outcome of a request.

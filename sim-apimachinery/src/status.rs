@@ -82,7 +82,15 @@ pub struct Status {
 impl Status {
     /// A failure with a text of its own.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Status { reason, message: message.into(), group: String::new(), kind: String::new(), name: String::new(), causes: vec![], retry_after_seconds: 0 }
+        Status {
+            reason,
+            message: message.into(),
+            group: String::new(),
+            kind: String::new(),
+            name: String::new(),
+            causes: vec![],
+            retry_after_seconds: 0,
+        }
     }
 
     fn about(reason: Reason, kind: Kind, name: &str, text: String) -> Self {
@@ -102,7 +110,12 @@ impl Status {
 
     /// `Operation cannot be fulfilled on pods "x": …`.
     pub fn conflict(kind: Kind, name: &str, why: &str) -> Self {
-        Status::about(Reason::Conflict, kind, name, format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource().qualified()))
+        Status::about(
+            Reason::Conflict,
+            kind,
+            name,
+            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource().qualified()),
+        )
     }
 
     /// The conflict of optimistic concurrency.
@@ -112,7 +125,11 @@ impl Status {
 
     /// `pods "x" is forbidden: …`.
     pub fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
-        let text = if name.is_empty() { format!("{} is forbidden: {why}", kind.resource().qualified()) } else { format!("{} \"{name}\" is forbidden: {why}", kind.resource().qualified()) };
+        let text = if name.is_empty() {
+            format!("{} is forbidden: {why}", kind.resource().qualified())
+        } else {
+            format!("{} \"{name}\" is forbidden: {why}", kind.resource().qualified())
+        };
         Status::about(Reason::Forbidden, kind, name, text)
     }
 
@@ -122,7 +139,13 @@ impl Status {
         let qualified = if r.group.is_empty() { r.kind.to_owned() } else { format!("{}.{}", r.kind, r.group) };
         let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
         let joined = if texts.len() == 1 { texts[0].clone() } else { format!("[{}]", texts.join(", ")) };
-        Status { group: r.group.into(), kind: r.kind.into(), name: name.into(), causes, ..Status::new(Reason::Invalid, format!("{qualified} \"{name}\" is invalid: {joined}")) }
+        Status {
+            group: r.group.into(),
+            kind: r.kind.into(),
+            name: name.into(),
+            causes,
+            ..Status::new(Reason::Invalid, format!("{qualified} \"{name}\" is invalid: {joined}"))
+        }
     }
 
     /// The HTTP status code.
