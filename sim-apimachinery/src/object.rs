@@ -110,6 +110,14 @@ macro_rules! define_object {
                 }
             }
 
+            /// Gives a new object the empty status it is created with; nothing happens where the kind has none.
+            pub fn reset_status(&mut self) {
+                match self {
+                    $(Object::$kind(_o) => reset_status!($status, _o),)*
+                    Object::Custom(o) => { Arc::make_mut(o).body.remove("status"); }
+                }
+            }
+
             /// The object as the API shows it. Fails never for objects that were decoded or built from typed values.
             pub fn to_json(&self) -> Value {
                 match self {
@@ -135,6 +143,11 @@ macro_rules! copy_status {
     (Plain, $to:ident, $from:ident) => {
         ()
     };
+}
+
+macro_rules! reset_status {
+    (Status, $o:ident) => { Arc::make_mut($o).status = Some(Default::default()) };
+    (Plain, $o:ident) => { () };
 }
 
 crate::for_each_kind!(define_object);

@@ -1,0 +1,410 @@
+//! The hallway: the clock, the event queue, the links between the rooms, faults and history.
+//! Every message passes here and only here. Events are ordered by (time, sequence); each carries the step that caused it,
+//! so a chain of causes ends at a scenario line or a user's request. The world is plain data and can be cloned.
+
+mod boot;
+mod faults;
+pub mod profile;
+mod traffic;
+mod watches;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, Status, Verb};
+use sim_workload::ProfileSet;
+
+pub use self::faults::{Fault, Process};
+pub use self::profile::{LinkLatencies, Profile};
+pub use self::traffic::{HttpCall, HttpOutcome, Target};
+use self::watches::{WatchId, Watches};
+use crate::component::{ChangeType, Context, Input, WatchEvent, Wish};
+use crate::etcd::{Etcd, Health};
+use crate::kube_apiserver::{ApiServer, ApiServerConfig};
+use crate::kube_controller_manager::{KubeControllerManager, ManagerConfig};
+use crate::kube_proxy::KubeProxy;
+use crate::kube_scheduler::KubeScheduler;
+use crate::kubelet::Kubelet;
+use crate::metrics_server::MetricsServer;
+use crate::random::Random;
+use crate::time::{Nanos, SECOND, SimTime};
+use crate::trace::{BEGINNING, StepId, Trace, What};
+
+/// Names a component that gets messages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ComponentId {
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+    /// The kubelet of a node.
+    Kubelet(Arc<str>),
+    /// The cluster's network view (all kube-proxies).
+    Proxy,
+    /// The metrics server.
+    Metrics,
+    /// Somebody outside: a scenario's user, kubectl.
+    User(u32),
+}
+
+/// Something that will happen.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A request reaches the API server and takes effect.
+    Request { from: ComponentId, token: u64, request: Request, cause: StepId },
+    /// An answer reaches who asked.
+    Answer { to: ComponentId, token: u64, answer: Answer, cause: StepId },
+    /// Something may have arrived on a watch.
+    Watch { id: WatchId },
+    /// A component asked to be woken.
+    Wake { component: ComponentId },
+    /// Leases of the store end.
+    Expire,
+    /// The metrics server reads the kubelets.
+    Scrape,
+}
+
+/// The cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    now: SimTime,
+    started: SimTime,
+    sequence: u64,
+    queue: BTreeMap<(SimTime, u64), Event>,
+    profile: Arc<Profile>,
+    apiserver: ApiServer,
+    watches: Watches,
+    told: u64,
+    manager: KubeControllerManager,
+    scheduler: KubeScheduler,
+    kubelets: BTreeMap<Arc<str>, Kubelet>,
+    proxy: KubeProxy,
+    metrics: MetricsServer,
+    wakes: BTreeMap<ComponentId, SimTime>,
+    chance: BTreeMap<ComponentId, Random>,
+    links: Random,
+    answers: BTreeMap<(u32, u64), (SimTime, Answer)>,
+    next_token: u64,
+    stopped: std::collections::BTreeSet<ComponentId>,
+    request_delay: BTreeMap<ComponentId, Nanos>,
+    seed: u64,
+    /// What happened.
+    pub trace: Trace,
+}
+
+/// When virtual time begins: 2026-01-01T00:00:00Z, plus a part of a second drawn from the seed.
+const EPOCH_SECONDS: u64 = 1_767_225_600;
+/// How often the metrics server reads the kubelets.
+const SCRAPE_INTERVAL: Nanos = 15 * SECOND;
+/// How long a client waits for a store that cannot answer.
+const STORE_TIMEOUT: Nanos = 7 * SECOND;
+
+impl Cluster {
+    /// A fresh cluster: its control plane started, its nodes registering. Run it a little until it is ready.
+    pub fn new(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64) -> Cluster {
+        let mut chance = Random::named(seed, "start");
+        let started = SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND));
+        let manager_config = ManagerConfig { load_balancer: profile.load_balancer };
+        let mut cluster = Cluster {
+            now: started,
+            started,
+            sequence: 0,
+            queue: BTreeMap::new(),
+            apiserver: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, seed),
+            watches: Watches::default(),
+            told: 0,
+            manager: KubeControllerManager::new(&manager_config),
+            scheduler: KubeScheduler::new(Default::default()),
+            kubelets: BTreeMap::new(),
+            proxy: KubeProxy::new(),
+            metrics: MetricsServer::new(),
+            wakes: BTreeMap::new(),
+            chance: BTreeMap::new(),
+            links: Random::named(seed, "links"),
+            answers: BTreeMap::new(),
+            next_token: 1,
+            stopped: Default::default(),
+            request_delay: BTreeMap::new(),
+            seed,
+            trace: Trace::new(started),
+            profile,
+        };
+        cluster.boot(profiles);
+        cluster
+    }
+
+    /// The time.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// When the world began.
+    pub fn started(&self) -> SimTime {
+        self.started
+    }
+
+    /// The store, to be looked at.
+    pub fn etcd(&self) -> &Etcd {
+        self.apiserver.etcd()
+    }
+
+    /// The profile it was made from.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// An object as it is stored now.
+    pub fn object(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Object> {
+        self.etcd().get(&ObjectKey::new(kind, namespace, name))
+    }
+
+    /// When the next event is due.
+    pub fn next_event(&self) -> Option<SimTime> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Handles the next event, if it is due by `until`; says whether there was one.
+    pub fn step(&mut self, until: SimTime) -> bool {
+        let Some((&(at, sequence), _)) = self.queue.first_key_value() else { return false };
+        if at > until {
+            return false;
+        }
+        assert!(at >= self.now, "time never goes back");
+        self.now = at;
+        let event = self.queue.remove(&(at, sequence)).expect("the first event is there");
+        self.dispatch(event);
+        true
+    }
+
+    /// Handles all events up to a moment, and moves the clock there.
+    pub fn run_until(&mut self, until: SimTime) {
+        while self.step(until) {}
+        self.now = self.now.max(until);
+    }
+
+    /// A user asks something; the answer can be taken later with the token.
+    pub fn submit(&mut self, user: u32, request: Request, cause: StepId) -> u64 {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.send(ComponentId::User(user), self.now, token, request, cause);
+        token
+    }
+
+    /// The answer to a user's request, once it has arrived.
+    pub fn take_answer(&mut self, user: u32, token: u64) -> Option<Answer> {
+        self.answers.remove(&(user, token)).map(|(_, answer)| answer)
+    }
+
+    /// Asks and waits: runs the cluster until the answer is there.
+    pub fn ask(&mut self, user: u32, request: Request, cause: StepId) -> Answer {
+        let token = self.submit(user, request, cause);
+        loop {
+            if let Some(answer) = self.take_answer(user, token) {
+                return answer;
+            }
+            if !self.step(SimTime(u64::MAX)) {
+                return Err(Box::new(Status::new(Reason::Timeout, "the request got no answer")));
+            }
+        }
+    }
+
+    fn push(&mut self, at: SimTime, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), event);
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Request { from, token, request, cause } => self.on_request(from, token, request, cause),
+            Event::Answer { to, token, answer, cause } => self.on_answer(to, token, answer, cause),
+            Event::Watch { id } => self.on_watch(id),
+            Event::Wake { component } => self.on_wake(&component),
+            Event::Expire => self.on_expire(),
+            Event::Scrape => self.on_scrape(),
+        }
+    }
+
+    /// Puts a request on its way to the API server.
+    fn send(&mut self, from: ComponentId, at: SimTime, token: u64, request: Request, cause: StepId) {
+        let links = &self.profile.links;
+        let reads = matches!(request.verb, Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::PodMetrics { .. });
+        let mut travel = if reads { links.read.draw(&mut self.links) } else { links.commit.draw(&mut self.links) };
+        travel += self.request_delay.get(&from).copied().unwrap_or(0);
+        match self.etcd().health() {
+            Health::Healthy => {}
+            Health::Slow(extra) => travel += extra,
+            Health::NoQuorum => travel += STORE_TIMEOUT,
+        }
+        self.push(at.plus(travel), Event::Request { from, token, request, cause });
+    }
+
+    fn on_request(&mut self, from: ComponentId, token: u64, request: Request, cause: StepId) {
+        let answer = match &request.verb {
+            Verb::PodMetrics { namespace, labels } => self.pod_metrics(namespace, labels),
+            _ => self.apiserver.handle(self.now, request, cause, &mut self.trace),
+        };
+        self.tell_watchers();
+        let travel = self.profile.links.answer.draw(&mut self.links);
+        self.push(self.now.plus(travel), Event::Answer { to: from, token, answer, cause });
+    }
+
+    fn on_answer(&mut self, to: ComponentId, token: u64, answer: Answer, cause: StepId) {
+        if let ComponentId::User(user) = to {
+            self.answers.insert((user, token), (self.now, answer));
+            return;
+        }
+        self.give(&to, Input::Answer { token, answer }, cause);
+    }
+
+    /// Puts every change that nobody was told of yet on the lines of those who watch.
+    fn tell_watchers(&mut self) {
+        let changes = self.apiserver.etcd().changes_after(self.told).unwrap_or_default().to_vec();
+        for change in changes {
+            self.told = change.revision;
+            if change.object.kind() == Kind::Event {
+                self.expect_expiry();
+            }
+            for (id, event) in self.watches.concerned(&change) {
+                self.deliver_later(id, event, change.step);
+            }
+        }
+    }
+
+    fn deliver_later(&mut self, id: WatchId, event: WatchEvent, cause: StepId) {
+        let travel = self.profile.links.watch.draw(&mut self.links);
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        let at = watch.push(self.now.plus(travel), event, cause);
+        self.push(at, Event::Watch { id });
+    }
+
+    fn on_watch(&mut self, id: WatchId) {
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        let component = watch.component.clone();
+        while let Some((event, cause)) = self.watches.get_mut(id).and_then(|w| w.arrived(self.now)) {
+            self.give(&component, Input::Watch(vec![event]), cause);
+        }
+    }
+
+    fn on_wake(&mut self, component: &ComponentId) {
+        if self.wakes.get(component) == Some(&self.now) {
+            self.wakes.remove(component);
+        }
+        self.give(component, Input::Wake, BEGINNING);
+    }
+
+    /// Gives a component its input, and takes its wishes.
+    fn give(&mut self, component: &ComponentId, input: Input, cause: StepId) {
+        if self.stopped.contains(component) {
+            return;
+        }
+        let mut outbox = Vec::new();
+        let random = self.chance.entry(component.clone()).or_insert_with(|| Random::named(self.seed, &format!("{component:?}")));
+        let mut context = Context { now: self.now, cause, random, outbox: &mut outbox, trace: &mut self.trace };
+        let next = match component {
+            ComponentId::ControllerManager => {
+                self.manager.handle(input, &mut context);
+                self.manager.next_wake()
+            }
+            ComponentId::Scheduler => {
+                self.scheduler.handle(input, &mut context);
+                self.scheduler.next_wake()
+            }
+            ComponentId::Kubelet(node) => self.kubelets.get_mut(node).and_then(|kubelet| {
+                kubelet.handle(input, &mut context);
+                kubelet.next_wake()
+            }),
+            ComponentId::Proxy => {
+                if let Input::Watch(events) = input {
+                    self.proxy.handle_events(self.now, &events);
+                }
+                None
+            }
+            ComponentId::Metrics | ComponentId::User(_) => None,
+        };
+        self.wake_at(component, next);
+        for wish in outbox {
+            match wish {
+                Wish::Request { at, token, request, cause } => self.send(component.clone(), at, token, request, cause),
+            }
+        }
+    }
+
+    fn wake_at(&mut self, component: &ComponentId, next: Option<SimTime>) {
+        let Some(at) = next else { return };
+        let at = at.max(self.now);
+        if self.wakes.get(component).is_some_and(|due| *due <= at && *due >= self.now) {
+            return;
+        }
+        self.wakes.insert(component.clone(), at);
+        self.push(at, Event::Wake { component: component.clone() });
+    }
+
+    fn expect_expiry(&mut self) {
+        if self.wakes.contains_key(&ComponentId::User(u32::MAX)) {
+            return;
+        }
+        if let Some(at) = self.apiserver.etcd().next_expiry() {
+            self.wakes.insert(ComponentId::User(u32::MAX), at);
+            self.push(at, Event::Expire);
+        }
+    }
+
+    fn on_expire(&mut self) {
+        self.wakes.remove(&ComponentId::User(u32::MAX));
+        self.apiserver.expire(self.now, &mut self.trace);
+        self.tell_watchers();
+        self.expect_expiry();
+    }
+
+    fn on_scrape(&mut self) {
+        let mut samples = Vec::new();
+        for kubelet in self.kubelets.values() {
+            samples.extend(kubelet.samples(self.now));
+        }
+        self.metrics.scrape(self.now, &samples);
+        self.push(self.now.plus(SCRAPE_INTERVAL), Event::Scrape);
+    }
+
+    fn pod_metrics(&self, namespace: &str, labels: &str) -> Answer {
+        let unavailable = || Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request (get pods.metrics.k8s.io)"));
+        if !self.profile.metrics_server {
+            return Err(unavailable());
+        }
+        let selector = sim_apimachinery::selector::Selector::parse(labels).map_err(|_| unavailable())?;
+        let nothing = Default::default();
+        let chosen = |name: &str| {
+            self.object(Kind::Pod, namespace, name).is_some_and(|p| selector.matches(p.metadata().labels.as_ref().unwrap_or(&nothing)))
+        };
+        Ok(Reply::PodMetrics(self.metrics.pod_metrics(self.now, namespace, &chosen)))
+    }
+
+    /// Tells the trace of something a user did.
+    pub fn act(&mut self, user: &str, text: &str, line: u32) -> StepId {
+        self.trace.push(self.now, &user.into(), BEGINNING, What::Action { text: text.into(), line })
+    }
+
+    /// Lets a component begin (again): it is told of everything there is.
+    fn start(&mut self, component: &ComponentId, cause: StepId) {
+        let watches = match component {
+            ComponentId::ControllerManager => self.manager.watches(),
+            ComponentId::Scheduler => self.scheduler.watches(),
+            ComponentId::Kubelet(node) => self.kubelets.get(node).map(Kubelet::watches).unwrap_or_default(),
+            ComponentId::Proxy => self.proxy.watches(),
+            ComponentId::Metrics | ComponentId::User(_) => vec![],
+        };
+        self.give(component, Input::Start, cause);
+        for watch in watches {
+            let revision = self.etcd().revision();
+            let present: Vec<WatchEvent> = self
+                .etcd()
+                .list(watch.kind, "")
+                .filter(|o| watches::admits(&watch.filter, o))
+                .map(|o| WatchEvent { change: ChangeType::Added, object: o.clone(), revision })
+                .collect();
+            self.watches.open(component.clone(), watch);
+            if !present.is_empty() {
+                self.give(component, Input::Watch(present), cause);
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The API server: the only room that touches the store. Requests come in one at a time and are answered at once; the
+//! hallway gives them their latency.
+//! Modelled: the whole life of objects (create, update, the patch types, graceful deletion, finalizers, propagation,
+//! collections), status, scale, binding and eviction, optimistic concurrency, generate names, service addresses,
+//! admission as in a default cluster, validation with Kubernetes' messages, the API's errors.
+//! Not modelled here: authentication and authorisation (every caller inside the cluster may do what it does), API
+//! priority and fairness, several API servers.
+
+mod admission;
+mod allocation;
+mod create;
+mod delete;
+mod patch;
+mod pods;
+mod read;
+mod scale;
+mod strategy;
+mod typed_patch;
+mod update;
+
+use std::sync::Arc;
+
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, Status, Verb};
+
+use self::allocation::ServiceAllocator;
+use crate::etcd::{Etcd, Health, Write};
+use crate::random::Random;
+use crate::time::SimTime;
+use crate::trace::{StepId, Trace, What};
+
+/// Defaults of the cluster that admission needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct ApiServerConfig {
+    /// First two bytes and more of the service network, `10.96` by default.
+    pub service_network: [u8; 2],
+}
+
+/// The API server with its store.
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    etcd: Etcd,
+    services: ServiceAllocator,
+    random: Random,
+}
+
+/// What a request in progress knows besides its body.
+pub(crate) struct Call<'a> {
+    /// The time.
+    pub now: SimTime,
+    /// Who asks.
+    pub manager: Arc<str>,
+    /// Whether nothing is to be stored.
+    pub dry_run: bool,
+    /// The step that sent the request.
+    pub cause: StepId,
+    /// Where changes are told.
+    pub trace: &'a mut Trace,
+}
+
+type Outcome<T> = Result<T, Box<Status>>;
+
+impl ApiServer {
+    /// An API server with an empty store.
+    pub fn new(config: &ApiServerConfig, seed: u64) -> Self {
+        ApiServer {
+            etcd: Etcd::new(),
+            services: ServiceAllocator::new(config.service_network),
+            random: Random::named(seed, "kube-apiserver"),
+        }
+    }
+
+    /// The store, to be looked at.
+    pub fn etcd(&self) -> &Etcd {
+        &self.etcd
+    }
+
+    /// The store's faults and upkeep, for the hallway.
+    pub fn set_health(&mut self, health: Health) {
+        self.etcd.set_health(health);
+    }
+
+    /// Answers a request. Every change it makes is a step of the trace caused by `cause`.
+    pub fn handle(&mut self, now: SimTime, request: Request, cause: StepId, trace: &mut Trace) -> Answer {
+        let text = describe(&request.verb);
+        let mut call = Call { now, manager: request.manager.clone(), dry_run: request.dry_run, cause, trace };
+        let answer = self.available(&request.verb).and_then(|()| self.dispatch(request.verb, &mut call));
+        if let Err(status) = &answer {
+            if status.reason != Reason::NotFound || !text.0 {
+                let what = What::Refused { request: text.1, status: status.clone() };
+                call.trace.push(now, &request.manager, cause, what);
+            }
+        }
+        answer
+    }
+
+    /// Deletes what has outlived its lease (events).
+    pub fn expire(&mut self, now: SimTime, trace: &mut Trace) {
+        let manager: Arc<str> = "etcd".into();
+        for key in self.etcd.expired(now) {
+            let mut call = Call { now, manager: manager.clone(), dry_run: false, cause: crate::trace::BEGINNING, trace };
+            // The lease belongs to the object, so the object is there.
+            let _gone = self.remove(&key, &mut call);
+        }
+    }
+
+    /// Forgets history up to a revision (`etcdctl compact`).
+    pub fn compact(&mut self, revision: u64) {
+        self.etcd.compact(revision);
+    }
+
+    fn available(&self, verb: &Verb) -> Outcome<()> {
+        let reads_cache = matches!(verb, Verb::PodMetrics { .. });
+        if self.etcd.health() == Health::NoQuorum && !reads_cache {
+            return Err(Box::new(Status::new(Reason::InternalError, "etcdserver: request timed out")));
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, verb: Verb, call: &mut Call<'_>) -> Answer {
+        match verb {
+            Verb::Get { key } => self.get(&key).map(Reply::Object),
+            Verb::List { kind, namespace, labels, fields } => self.list(kind, &namespace, &labels, &fields),
+            Verb::Create { object } => self.create(object, call).map(Reply::Object),
+            Verb::Update { object, part } => self.update(object, part, call).map(Reply::Object),
+            Verb::Patch { key, part, patch } => self.patch(&key, part, patch, call).map(Reply::Object),
+            Verb::Delete { key, options } => self.delete(&key, &options, call).map(Reply::Object),
+            Verb::DeleteCollection { kind, namespace, labels, fields, options } => {
+                self.delete_collection(kind, &namespace, &labels, &fields, &options, call)
+            }
+            Verb::Bind { pod, uid, node } => self.bind(&pod, &uid, &node, call).map(|()| Reply::Done),
+            Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),
+            Verb::GetScale { key } => self.get_scale(&key).map(Reply::Scale),
+            Verb::UpdateScale { key, replicas, resource_version } => {
+                self.update_scale(&key, replicas, resource_version.as_deref(), call).map(Reply::Scale)
+            }
+            Verb::PodMetrics { .. } => Err(Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request"))),
+        }
+    }
+
+    /// Stores a new object, unless this is a dry run.
+    fn store_new(&mut self, object: Object, call: &mut Call<'_>) -> Outcome<Object> {
+        if call.dry_run {
+            return Ok(object);
+        }
+        let (kind, name) = (object.kind(), object.name().to_owned());
+        let write = self.write(&object.key(), call);
+        self.etcd.create(object, write).map_err(|_| Box::new(Status::already_exists(kind, &name)))
+    }
+
+    /// Stores the next state of an object that was just read, unless this is a dry run or nothing changed.
+    fn store_next(&mut self, current: &Object, mut next: Object, call: &mut Call<'_>) -> Outcome<Object> {
+        next.metadata_mut().resource_version = current.metadata().resource_version.clone();
+        if next == *current {
+            return Ok(current.clone());
+        }
+        if call.dry_run {
+            return Ok(next);
+        }
+        let write = self.write(&next.key(), call);
+        let (kind, name) = (next.kind(), next.name().to_owned());
+        self.etcd.update(next, current.resource_version(), write).map_err(|_| Box::new(Status::object_modified(kind, &name)))
+    }
+
+    /// Removes an object for good.
+    fn remove(&mut self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Object> {
+        let Some(current) = self.etcd.get(key).cloned() else {
+            return Err(Box::new(Status::not_found(key.kind, &key.name)));
+        };
+        if call.dry_run {
+            return Ok(current);
+        }
+        self.services.release(&current);
+        let write = self.write(key, call);
+        self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))
+    }
+
+    fn write(&self, key: &ObjectKey, call: &mut Call<'_>) -> Write {
+        let revision = self.etcd.revision() + 1;
+        let step = call.trace.push(call.now, &call.manager, call.cause, What::Change { key: key.clone(), revision });
+        Write { time: call.now, manager: call.manager.clone(), step }
+    }
+}
+
+/// What a request asks, in a few words, and whether a missing object is nothing to tell of.
+fn describe(verb: &Verb) -> (bool, String) {
+    let named = |word: &str, key: &ObjectKey| format!("{word} {key}");
+    match verb {
+        Verb::Get { key } => (true, named("get", key)),
+        Verb::GetScale { key } => (true, named("get scale of", key)),
+        Verb::List { kind, .. } => (true, format!("list {}", kind.resource().plural)),
+        Verb::PodMetrics { namespace, .. } => (true, format!("get metrics of pods in {namespace}")),
+        Verb::Create { object } => (false, named("create", &object.key())),
+        Verb::Update { object, .. } => (false, named("update", &object.key())),
+        Verb::Patch { key, .. } => (true, named("patch", key)),
+        Verb::Delete { key, .. } => (true, named("delete", key)),
+        Verb::DeleteCollection { kind, .. } => (true, format!("delete all {}", kind.resource().plural)),
+        Verb::Bind { pod, node, .. } => (false, format!("bind {pod} to {node}")),
+        Verb::Evict { pod, .. } => (false, named("evict", pod)),
+        Verb::UpdateScale { key, replicas, .. } => (false, format!("scale {key} to {replicas}")),
+    }
+}
+
+/// Whether a kind takes part in graceful, owned deletion: events do not.
+fn collected(kind: Kind) -> bool {
+    kind != Kind::Event
+}

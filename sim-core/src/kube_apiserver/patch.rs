@@ -1,0 +1,80 @@
+//! Patching: the four patch types of the API, and the typed patches of components, all ending in `replace`.
+//! Server-side apply keeps owners of fields: they are worked out from the store's history when somebody asks, because
+//! most writes never need them.
+
+use serde_json::Value;
+use sim_apimachinery::{Kind, Object, ObjectKey, Part, Patch, Reason, Status};
+
+use super::{ApiServer, Call, Outcome, typed_patch};
+
+impl ApiServer {
+    pub(super) fn patch(&mut self, key: &ObjectKey, part: Part, patch: Patch, call: &mut Call<'_>) -> Outcome<Object> {
+        let current = self.etcd.get(key).cloned();
+        let patch = match patch {
+            Patch::Apply { intent, force } => return self.apply(key, current, intent, force, part, call),
+            other => other,
+        };
+        let current = current.ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
+        if let Patch::Typed(typed) = patch {
+            let mut next = current.clone();
+            typed_patch::apply(&mut next, typed);
+            return self.replace(&current, next, part, call);
+        }
+        let before = current.to_json();
+        let after = patched(key.kind, &before, &patch)?;
+        check_version(&current, &after)?;
+        let next = decode(key.kind, after)?;
+        self.replace(&current, next, part, call)
+    }
+
+    fn apply(
+        &mut self,
+        key: &ObjectKey,
+        current: Option<Object>,
+        intent: Value,
+        force: bool,
+        part: Part,
+        call: &mut Call<'_>,
+    ) -> Outcome<Object> {
+        let resource = key.kind.resource();
+        let managed = current.as_ref().map(|c| self.managed_fields(c)).unwrap_or_default();
+        let live = current.as_ref().map(Object::to_json);
+        let context = super::patch_fields::context(resource, part, &call.manager, call.now);
+        let (merged, managed) = super::patch_fields::apply(&context, live.as_ref(), &intent, managed, force)
+            .map_err(|status| Box::new(status.about(key.kind, &key.name)))?;
+        let mut next = decode(key.kind, merged)?;
+        next.metadata_mut().managed_fields = managed;
+        match current {
+            Some(current) => self.replace(&current, next, part, call),
+            None => self.create(next, call),
+        }
+    }
+}
+
+fn patched(kind: Kind, before: &Value, patch: &Patch) -> Outcome<Value> {
+    use sim_apimachinery::patch;
+    let invalid = |message: String| Box::new(Status::new(Reason::Invalid, message));
+    match patch {
+        Patch::Json(operations) => patch::json_patch::apply(before, operations).map_err(|e| invalid(e.to_string())),
+        Patch::Merge(change) => Ok(patch::merge::apply(before, change)),
+        Patch::Strategic(change) => {
+            let r = kind.resource();
+            let schema = sim_apimachinery::schema::lookup(r.group, r.version, r.kind)
+                .ok_or_else(|| Box::new(Status::new(Reason::UnsupportedMediaType, "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")))?;
+            patch::strategic::apply(schema, before, change).map_err(|e| invalid(e.to_string()))
+        }
+        Patch::Apply { .. } | Patch::Typed(_) => Ok(before.clone()),
+    }
+}
+
+fn check_version(current: &Object, after: &Value) -> Outcome<()> {
+    let wanted = after.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+    if wanted.is_some() && wanted != current.metadata().resource_version.as_deref() {
+        return Err(Box::new(Status::object_modified(current.kind(), current.name())));
+    }
+    Ok(())
+}
+
+fn decode(kind: Kind, value: Value) -> Outcome<Object> {
+    Object::from_json(kind, value).map_err(|e| Box::new(Status::new(Reason::Invalid, e.to_string())))
+}

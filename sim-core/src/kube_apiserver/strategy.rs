@@ -1,0 +1,95 @@
+//! What each kind does with an object before it is stored: which parts a writer may set, and the status it begins with.
+//! Sources: pkg/registry/*/*/strategy.go.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus};
+use sim_apimachinery::{Kind, Object, Trait};
+
+/// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).
+pub fn prepare_for_create(object: &mut Object) {
+    if !matches!(object.kind(), Kind::Node | Kind::APIService) {
+        object.reset_status();
+    }
+    match object {
+        Object::Namespace(namespace) => {
+            let namespace = Arc::make_mut(namespace);
+            namespace.spec = Some(NamespaceSpec { finalizers: Some(vec!["kubernetes".into()]) });
+            namespace.status = Some(NamespaceStatus { phase: Some("Active".into()), conditions: None });
+        }
+        Object::PersistentVolume(volume) => {
+            Arc::make_mut(volume).status = Some(PersistentVolumeStatus { phase: Some("Pending".into()), ..Default::default() });
+        }
+        Object::PersistentVolumeClaim(claim) => {
+            Arc::make_mut(claim).status = Some(PersistentVolumeClaimStatus { phase: Some("Pending".into()), ..Default::default() });
+        }
+        _ => {}
+    }
+}
+
+/// After admission: what depends on the whole object.
+pub fn finish_create(object: &mut Object) {
+    if let Object::Pod(pod) = object {
+        let pod = Arc::make_mut(pod);
+        pod.status = Some(first_pod_status(pod));
+    }
+}
+
+fn first_pod_status(pod: &Pod) -> PodStatus {
+    let gated = pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|g| !g.is_empty());
+    let condition = PodCondition {
+        type_: "PodScheduled".into(),
+        status: "False".into(),
+        reason: Some("SchedulingGated".into()),
+        message: Some("Scheduling is blocked due to non-empty scheduling gates".into()),
+        ..Default::default()
+    };
+    PodStatus {
+        phase: Some("Pending".into()),
+        qos_class: Some(sim_apimachinery::defaults::qos_class(pod).to_owned()),
+        conditions: gated.then(|| vec![condition]),
+        ..Default::default()
+    }
+}
+
+/// A write to the main part: system metadata and status stay, and the generation counts changes of the rest.
+pub fn prepare_for_update(current: &Object, next: &mut Object) {
+    next.copy_status_from(current);
+    keep_system_metadata(current, next);
+    if next.kind().has(Trait::Generation) && next.spec_differs(current) {
+        let metadata = next.metadata_mut();
+        metadata.generation = Some(metadata.generation.unwrap_or(0) + 1);
+    }
+    keep_namespace(current, next);
+}
+
+/// A write to the status: everything else stays, but annotations may travel along.
+pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
+    let mut merged = current.clone();
+    merged.copy_status_from(next);
+    let annotations = next.metadata().annotations.clone();
+    if merged.metadata().annotations != annotations {
+        merged.metadata_mut().annotations = annotations;
+    }
+    *next = merged;
+}
+
+fn keep_system_metadata(current: &Object, next: &mut Object) {
+    let kept = current.metadata().clone();
+    let metadata = next.metadata_mut();
+    metadata.uid = kept.uid;
+    metadata.creation_timestamp = kept.creation_timestamp;
+    metadata.deletion_timestamp = kept.deletion_timestamp;
+    metadata.deletion_grace_period_seconds = kept.deletion_grace_period_seconds;
+    metadata.generation = kept.generation;
+    metadata.self_link = None;
+    if metadata.generate_name.is_none() {
+        metadata.generate_name = kept.generate_name;
+    }
+}
+
+fn keep_namespace(current: &Object, next: &mut Object) {
+    if let (Object::Namespace(current), Object::Namespace(next)) = (current, next) {
+        Arc::make_mut(next).spec = current.spec.clone();
+    }
+}

@@ -1,0 +1,34 @@
+//! The controllers, one file or folder each, and the closed enum of them.
+
+pub mod deployment;
+pub mod replicaset;
+
+use super::ManagerConfig;
+
+/// Makes the enum of all controllers, the list of them, and the macro that calls the one inside.
+macro_rules! controllers {
+    ($($variant:ident($ty:path) = $make:expr;)*) => {
+        /// Any controller.
+        #[allow(missing_docs)]
+        #[derive(Clone, Debug)]
+        pub enum AnyController { $($variant($ty),)* }
+
+        impl AnyController {
+            /// Every controller that runs under this configuration.
+            pub fn all(config: &ManagerConfig) -> Vec<AnyController> {
+                let make: Vec<fn(&ManagerConfig) -> Option<AnyController>> = vec![$(|config| { let make: fn(&ManagerConfig) -> Option<$ty> = $make; make(config).map(AnyController::$variant) },)*];
+                make.into_iter().filter_map(|m| m(config)).collect()
+            }
+        }
+
+        macro_rules! dispatch {
+            ($controller:expr, $inner:ident => $call:expr) => { match $controller { $(AnyController::$variant($inner) => $call,)* } };
+        }
+        pub(super) use dispatch;
+    };
+}
+
+controllers! {
+    Deployment(deployment::DeploymentController) = |_| Some(Default::default());
+    ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
+}
