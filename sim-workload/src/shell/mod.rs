@@ -370,7 +370,7 @@ impl Shell {
 
     fn run_words(&mut self, words: &[String], command: &Simple, host: &mut Host) -> Option<Turn> {
         let words = if words[0] == "exec" { &words[1..] } else { words };
-        let Some(program) = words.first() else { return None };
+        let program = words.first()?;
         if host.profile.is_server(base_name(program)) && host.is_main {
             return Some(Turn::Exec(words.to_vec()));
         }

@@ -6,6 +6,15 @@
 //! `sleep` never has, so those run on until the kubelet's SIGKILL after the grace period (exit code 137).
 //! Not modelled: child processes with PIDs of their own, exit by other signals, core dumps.
 
+mod command_line;
+mod exec;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use command_line::base_name;
+pub use command_line::expand_references;
+pub use exec::ExecResult;
+
 use crate::backend::{BackendAnswer, BackendCommand, BackendError};
 use crate::faults::{Faults, MemoryGrowth};
 use crate::files::{Disk, Files, normal};
@@ -88,21 +97,6 @@ pub enum Happening {
     Listening { at: u64, port: u16 },
     /// The program ended at `at`. Nothing follows.
     Exited { at: u64, code: i32, reason: ExitReason },
-}
-
-/// The outcome of a command run beside the main program (`kubectl exec`, exec probes, hooks).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExecResult {
-    /// All it wrote.
-    pub stdout: String,
-    /// All it wrote to standard error.
-    pub stderr: String,
-    /// Its exit code.
-    pub code: i32,
-    /// How long it runs; `u64::MAX` if it never ends by itself.
-    pub duration_nanos: u64,
-    /// The runtime could not start it at all (text of the runtime); code is then 126.
-    pub start_error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -345,10 +339,10 @@ impl Process {
     fn end(&mut self, at: u64, code: i32, reason: ExitReason) {
         self.meter.settle(at);
         let orderly = code != 137;
-        if let (Some(store), Some(directory)) = (&self.store, self.store_directory()) {
-            if orderly || store.append_only {
-                self.files.disks.get_mut(&directory).into_iter().for_each(|disk| store.save(disk));
-            }
+        if let (Some(store), Some(directory)) = (&self.store, self.store_directory())
+            && let Some(disk) = self.files.disks.get_mut(&directory).filter(|_| orderly || store.append_only)
+        {
+            store.save(disk);
         }
         self.exit = Some((at, code, reason));
         self.phase = Phase::Exited { reported: false };
@@ -428,53 +422,6 @@ impl Process {
         std::mem::take(&mut self.files.disks)
     }
 
-    /// Runs a command beside the main program, to its end. Its writes to files happen at once; `kill 1` sends the signal
-    /// when the command is over, by the clock of the caller: at `now`.
-    pub fn exec(&mut self, now: u64, argv: &[String]) -> ExecResult {
-        let Some(program) = argv.first().filter(|_| !self.is_exited()) else {
-            let error = if argv.is_empty() { "no command specified" } else { "container not running" };
-            return ExecResult { code: 126, start_error: Some(error.into()), ..ExecResult::default() };
-        };
-        if let Err(error) = self.profile.check_program(program) {
-            return ExecResult { code: 126, start_error: Some(error), ..ExecResult::default() };
-        }
-        self.meter.settle(now);
-        let mut result = ExecResult::default();
-        let signals = self.run_to_end(now, Shell::command(argv), &mut result);
-        signals.into_iter().for_each(|signal| self.signal(now, signal));
-        result
-    }
-
-    fn run_to_end(&mut self, now: u64, mut shell: Shell, result: &mut ExecResult) -> Vec<Signal> {
-        let (mut at, mut signals) = (now, Vec::new());
-        result.duration_nanos = u64::MAX;
-        for _ in 0..EXEC_TURNS_MAX {
-            let mut host = Host { is_main: false, ..self.host(at) };
-            let turn = shell.run(&mut host);
-            signals.append(&mut host.signals);
-            for (stream, text) in shell.take_chunks() {
-                match stream {
-                    Stream::Stdout => result.stdout.push_str(&text),
-                    Stream::Stderr => result.stderr.push_str(&text),
-                }
-            }
-            let wake = match turn {
-                Turn::Exited(code) => {
-                    (result.code, result.duration_nanos) = (code, at - now);
-                    break;
-                }
-                Turn::Exec(_) => break,
-                Turn::Busy(until) => Some(until),
-                Turn::Waiting => shell.wake(at),
-            };
-            match wake {
-                Some(next) => at = next.max(at),
-                None => break,
-            }
-        }
-        signals
-    }
-
     /// The content of a file in the container (`/dev/termination-log`, say).
     pub fn read_file(&self, path: &str) -> Option<&str> {
         self.files.read(path)
@@ -536,8 +483,6 @@ impl Process {
     }
 }
 
-/// How many turns (sleeps) a command run by `exec` may take; one that needs more counts as endless.
-const EXEC_TURNS_MAX: usize = 1000;
 /// What a shell or a small tool holds, in bytes.
 const SHELL_MEMORY: u64 = 1 << 20;
 
@@ -557,71 +502,6 @@ fn reason_of(code: i32) -> ExitReason {
 
 fn absolute(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     files.iter().map(|(path, content)| (normal(path), content.clone())).collect()
-}
-
-/// The file name of a program path.
-pub(crate) fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
-impl Profile {
-    /// The command line of a container: `command` and `args` over the image's own, through its entrypoint script.
-    pub(crate) fn argv(&self, spec: &Spec) -> Vec<String> {
-        let image = &self.spec().image;
-        let tail = if spec.args.is_empty() { image.cmd.clone() } else { spec.args.clone() };
-        if !spec.command.is_empty() {
-            return spec.command.iter().chain(&spec.args).cloned().collect();
-        }
-        match (image.entrypoint.is_empty(), tail.first(), image.server.first()) {
-            (false, Some(first), Some(server)) if first.starts_with('-') => std::iter::once(server.clone()).chain(tail).collect(),
-            _ => tail,
-        }
-    }
-
-    /// Whether the runtime can start a container with this spec; the error is the end of the runtime's message, for
-    /// example `exec: "foo": executable file not found in $PATH`. The kubelet reports it as `StartError`, exit code 128.
-    pub fn check_start(&self, spec: &Spec) -> Result<(), String> {
-        let argv = self.argv(spec);
-        let Some(program) = argv.first() else { return Err("no command specified".into()) };
-        self.check_program(program)
-    }
-
-    pub(crate) fn check_program(&self, program: &str) -> Result<(), String> {
-        let name = base_name(program);
-        if self.is_server(name) || self.has_tool(name) || self.spec().image.programs.contains_key(name) {
-            return Ok(());
-        }
-        if program.contains('/') {
-            return Err(format!("exec: {program:?}: stat {program}: no such file or directory"));
-        }
-        Err(format!("exec: {program:?}: executable file not found in $PATH"))
-    }
-}
-
-/// Replaces `$(NAME)` in `command` and `args` by the variable, as the kubelet does before it starts a container; unknown
-/// names stay as they are, `$$` is one dollar.
-pub fn expand_references(text: &str, env: &BTreeMap<String, String>) -> String {
-    let (mut rest, mut result) = (text, String::new());
-    while let Some(at) = rest.find('$') {
-        result.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let name = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
-        rest = match (name, after.strip_prefix('$')) {
-            (_, Some(tail)) => {
-                result.push('$');
-                tail
-            }
-            (Some((name, tail)), None) => {
-                result.push_str(env.get(name).map_or(format!("$({name})").as_str(), String::as_str));
-                tail
-            }
-            (None, None) => {
-                result.push('$');
-                after
-            }
-        };
-    }
-    result + rest
 }
 
 /// The interval of CFS bandwidth control.
