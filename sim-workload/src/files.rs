@@ -1,0 +1,124 @@
+//! The files a container sees: those the kubelet mounted from ConfigMaps, Secrets and the downward API (read only), its
+//! volumes ([`Disk`]), and its own writable layer, which dies with the container.
+//! Not modelled: permissions, links, sizes limits, two containers writing to one volume at the same time.
+
+use std::collections::BTreeMap;
+
+/// What is on a volume: paths relative to its root, and contents. It is handed to a process at start
+/// ([`crate::Process::mount`]) and taken back when the process is gone ([`crate::Process::take_disks`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disk(pub BTreeMap<String, String>);
+
+/// All files of one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Absolute path to content; read only.
+    pub mounted: BTreeMap<String, String>,
+    /// Mount path (no trailing slash) to volume.
+    pub disks: BTreeMap<String, Disk>,
+    pub own: BTreeMap<String, String>,
+}
+
+impl Files {
+    /// The content of a file, if it exists.
+    pub fn read(&self, path: &str) -> Option<&str> {
+        let path = normal(path);
+        let found = match self.disk_of(&path) {
+            Some((mount, rest)) => self.disks.get(mount).and_then(|disk| disk.0.get(rest)),
+            None => None,
+        };
+        found.or_else(|| self.mounted.get(&path)).or_else(|| self.own.get(&path)).map(String::as_str)
+    }
+
+    /// Replaces a file's content; the error is errno's text.
+    pub fn write(&mut self, path: &str, content: String) -> Result<(), &'static str> {
+        let path = normal(path);
+        if self.mounted.contains_key(&path) {
+            return Err("Read-only file system");
+        }
+        if self.is_directory(&path) {
+            return Err("Is a directory");
+        }
+        let place = self.disk_of(&path).map(|(mount, rest)| (mount.to_string(), rest.to_string()));
+        match place.and_then(|(mount, rest)| self.disks.get_mut(&mount).map(|disk| (disk, rest))) {
+            Some((disk, rest)) => disk.0.insert(rest, content),
+            None => self.own.insert(path, content),
+        };
+        Ok(())
+    }
+
+    /// Removes a file; false if there is none that may be removed.
+    pub fn remove(&mut self, path: &str) -> bool {
+        let path = normal(path);
+        let place = self.disk_of(&path).map(|(mount, rest)| (mount.to_string(), rest.to_string()));
+        match place.and_then(|(mount, rest)| self.disks.get_mut(&mount).map(|disk| (disk, rest))) {
+            Some((disk, rest)) => disk.0.remove(&rest).is_some(),
+            None => self.own.remove(&path).is_some(),
+        }
+    }
+
+    /// Whether `path` is a directory: a mount point, the root or above some file.
+    pub fn is_directory(&self, path: &str) -> bool {
+        let path = normal(path);
+        path == "/" || self.disks.contains_key(&path) || !self.list(&path).is_empty()
+    }
+
+    /// The names directly below a directory, sorted.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let prefix = if normal(path) == "/" { "/".to_string() } else { format!("{}/", normal(path)) };
+        let mut names: Vec<String> = self.paths().filter_map(|file| first_below(&prefix, &file)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn paths(&self) -> impl Iterator<Item = String> {
+        let volumes = self.disks.iter().flat_map(|(mount, disk)| {
+            let below = disk.0.keys().map(move |file| format!("{mount}/{file}"));
+            below.chain(std::iter::once(mount.clone()))
+        });
+        volumes.chain(self.mounted.keys().cloned()).chain(self.own.keys().cloned())
+    }
+
+    fn disk_of<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a str)> {
+        let below = |mount: &'a String| path.strip_prefix(mount.as_str())?.strip_prefix('/').map(|rest| (mount.as_str(), rest));
+        self.disks.keys().rev().find_map(below)
+    }
+}
+
+fn first_below(prefix: &str, file: &str) -> Option<String> {
+    let name = file.strip_prefix(prefix)?.split('/').next()?;
+    (!name.is_empty()).then(|| name.to_string())
+}
+
+/// An absolute path without `.`, `..`, doubled or trailing slashes; relative ones start at `/`.
+pub fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_below_a_mount_lands_on_the_volume_and_others_do_not() {
+        let mut files = Files::default();
+        files.disks.insert("/data".into(), Disk::default());
+        files.mounted.insert("/etc/config/key".into(), "value".into());
+        assert_eq!(files.write("/data/./a", "1".into()), Ok(()));
+        assert_eq!(files.write("/tmp/b", "2".into()), Ok(()));
+        assert_eq!(files.write("/etc/config/key", "3".into()), Err("Read-only file system"));
+        assert_eq!(files.disks["/data"].0.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(files.read("/tmp/../tmp/b"), Some("2"));
+        assert_eq!(files.list("/"), ["data", "etc", "tmp"]);
+        assert!(files.is_directory("/data/") && !files.is_directory("/data/a"));
+    }
+}

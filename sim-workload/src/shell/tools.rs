@@ -1,0 +1,524 @@
+//! The commands a shell knows: its own (which change it or wait) and the small tools of busybox.
+//! Options that are not named here are ignored. `tail -f` waits for ever; the tools take no time.
+
+use super::expand::inherited;
+use super::{Blocked, Host, Shell, parse};
+use crate::backend::{BackendCommand, Operation, Reply};
+use crate::process::{Signal, base_name};
+use crate::units::SECOND;
+
+/// What a command wrote, and its exit code.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub out: String,
+    pub err: String,
+    pub code: i32,
+}
+
+const TOOLS: [&str; 33] = [
+    ":", "[", "ash", "bash", "busybox", "cat", "cd", "date", "echo", "env", "exit", "export", "false", "grep", "head", "hostname", "id",
+    "kill", "ls", "mkdir", "printenv", "printf", "pwd", "rm", "seq", "sh", "sleep", "tail", "test", "touch", "true", "wc", "whoami",
+];
+
+/// Whether a container of an image with a shell can be started with this program.
+pub fn is_tool(program: &str) -> bool {
+    TOOLS.contains(&program)
+}
+
+impl Outcome {
+    fn text(out: impl Into<String>) -> Self {
+        Self { out: out.into(), ..Self::default() }
+    }
+
+    fn line(out: impl std::fmt::Display) -> Self {
+        Self::text(format!("{out}\n"))
+    }
+
+    fn status(code: i32) -> Self {
+        Self { code, ..Self::default() }
+    }
+
+    fn error(code: i32, err: impl std::fmt::Display) -> Self {
+        Self { err: format!("{err}\n"), code, ..Self::default() }
+    }
+}
+
+/// Runs a command that changes the shell or waits; false if it is none of those.
+pub fn run_builtin(shell: &mut Shell, words: &[String], host: &mut Host) -> bool {
+    let (name, arguments) = (base_name(&words[0]), &words[1..]);
+    if name == "busybox" && !arguments.is_empty() {
+        return run_builtin(shell, arguments, host);
+    }
+    let first = arguments.first().map(String::as_str);
+    shell.status = match (name, first) {
+        ("sleep", _) => sleep(shell, arguments, host.now),
+        ("tail", _) if arguments.iter().any(|word| word == "-f" || word == "-F") => {
+            shell.blocked = Blocked::Forever;
+            0
+        }
+        ("wait", _) => {
+            shell.blocked = Blocked::Jobs;
+            0
+        }
+        ("exit" | "return", code) => {
+            let code = code.map_or(shell.status, |code| code.parse::<i32>().map_or(2, |code| code & 0xff));
+            shell.exiting = Some(code);
+            code
+        }
+        ("cd", target) => change_directory(shell, target.unwrap_or("/root"), host),
+        ("export", _) => export(shell, arguments),
+        ("unset", _) => unset(shell, arguments),
+        ("set", _) => set_options(shell, arguments),
+        ("shift", _) => {
+            shell.positional.drain(1.min(shell.positional.len())..2.min(shell.positional.len()));
+            0
+        }
+        ("trap", _) => trap(shell, arguments),
+        ("sh" | "ash" | "bash", _) => return run_shell(shell, arguments, host),
+        _ => return false,
+    };
+    true
+}
+
+/// `sleep 5`, `0.5`, `2m`, `infinity`.
+fn sleep(shell: &mut Shell, arguments: &[String], now: u64) -> i32 {
+    let mut total = 0u64;
+    for argument in arguments {
+        match sleep_nanos(argument) {
+            Some(nanos) => total = total.saturating_add(nanos),
+            None => {
+                shell.fail(1, &format!("sleep: invalid number '{argument}'"));
+                return 1;
+            }
+        }
+    }
+    if arguments.is_empty() {
+        shell.fail(1, "sleep: missing operand");
+        return 1;
+    }
+    shell.blocked = match now.checked_add(total) {
+        Some(until) => Blocked::Until(until),
+        None => Blocked::Forever,
+    };
+    0
+}
+
+fn sleep_nanos(text: &str) -> Option<u64> {
+    if matches!(text, "infinity" | "inf") {
+        return Some(u64::MAX);
+    }
+    let (number, factor) = match text.char_indices().last()? {
+        (end, 's') => (&text[..end], 1),
+        (end, 'm') => (&text[..end], 60),
+        (end, 'h') => (&text[..end], 3600),
+        (end, 'd') => (&text[..end], 86_400),
+        _ => (text, 1),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let whole = if whole.is_empty() && !fraction.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+    let nanos = whole.saturating_mul(SECOND).saturating_add(digits.parse::<u64>().ok()?);
+    Some(nanos.saturating_mul(factor))
+}
+
+fn change_directory(shell: &mut Shell, target: &str, host: &Host) -> i32 {
+    let path = crate::files::normal(&shell.path(target));
+    let usual = ["/root", "/tmp", "/app", "/home", "/etc", "/var"];
+    if host.files.is_directory(&path) || usual.contains(&path.as_str()) {
+        shell.directory = path;
+        return 0;
+    }
+    shell.fail(1, &format!("cd: can't cd to {target}: No such file or directory"));
+    1
+}
+
+fn export(shell: &mut Shell, arguments: &[String]) -> i32 {
+    for argument in arguments {
+        if let Some((name, value)) = argument.split_once('=') {
+            shell.set(name.to_string(), value.to_string());
+        }
+    }
+    0
+}
+
+fn unset(shell: &mut Shell, arguments: &[String]) -> i32 {
+    for name in arguments {
+        shell.variables.remove(name);
+        if !shell.unset.contains(name) {
+            shell.unset.push(name.clone());
+        }
+    }
+    0
+}
+
+fn set_options(shell: &mut Shell, arguments: &[String]) -> i32 {
+    for argument in arguments {
+        match argument.split_at_checked(1) {
+            Some(("-", options)) if options.contains('e') => shell.exit_on_error = true,
+            Some(("+", options)) if options.contains('e') => shell.exit_on_error = false,
+            _ => {}
+        }
+    }
+    0
+}
+
+fn trap(shell: &mut Shell, arguments: &[String]) -> i32 {
+    let Some((action, names)) = arguments.split_first() else { return 0 };
+    for name in names {
+        let name = match name.strip_prefix("SIG").unwrap_or(name) {
+            "15" => "TERM",
+            "0" => "EXIT",
+            "2" => "INT",
+            other => other,
+        };
+        if action == "-" {
+            shell.traps.remove(name);
+        } else {
+            shell.traps.insert(name.to_string(), action.clone());
+        }
+    }
+    0
+}
+
+/// `sh -c script [name arguments…]` or `sh file`.
+fn run_shell(shell: &mut Shell, arguments: &[String], host: &mut Host) -> bool {
+    let flags: String = arguments.iter().take_while(|word| word.starts_with('-')).map(|word| word.trim_start_matches('-')).collect();
+    let rest: Vec<String> = arguments.iter().skip_while(|word| word.starts_with('-')).cloned().collect();
+    let text = match rest.first() {
+        None => {
+            shell.exiting = (shell.frames.len() == 1).then_some(0);
+            return true;
+        }
+        Some(script) if flags.contains('c') => script.clone(),
+        Some(file) => match host.files.read(&shell.path(file)) {
+            Some(text) => text.to_string(),
+            None => {
+                shell.fail(2, &format!("can't open '{file}': No such file or directory"));
+                return true;
+            }
+        },
+    };
+    match parse::parse(&text) {
+        Ok(script) => {
+            shell.exit_on_error |= flags.contains('e');
+            let outermost = shell.frames.len() == 1;
+            shell.positional = rest.get(1..).filter(|_| flags.contains('c')).unwrap_or(&rest).to_vec();
+            shell.push_frame(script, !outermost);
+        }
+        Err(error) => shell.fail(2, &error),
+    }
+    true
+}
+
+/// Runs a tool that writes and ends.
+pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) -> Outcome {
+    let (name, arguments) = (base_name(&words[0]), &words[1..]);
+    if let Some(text) = host.profile.spec().image.programs.get(name) {
+        return if name == "redis-cli" { redis_cli(arguments, host) } else { Outcome::text(text.clone()) };
+    }
+    match name {
+        ":" | "true" | "sleep" | "wait" => Outcome::default(),
+        "false" => Outcome::status(1),
+        "busybox" if !arguments.is_empty() => run(shell, arguments, input, host),
+        "echo" => echo(arguments),
+        "printf" => printf(arguments),
+        "cat" => each_file(shell, arguments, input, host, "cat", |text| text.to_string()),
+        "head" => each_file(shell, &line_files(arguments), input, host, "head", |text| {
+            lines(text, |all| all.into_iter().take(line_count(arguments)).collect())
+        }),
+        "tail" => each_file(shell, &line_files(arguments), input, host, "tail", |text| {
+            lines(text, |all| all[all.len().saturating_sub(line_count(arguments))..].to_vec())
+        }),
+        "wc" => each_file(shell, &line_files(arguments), input, host, "wc", |text| format!("{}\n", text.matches('\n').count())),
+        "grep" => grep(shell, arguments, input, host),
+        "ls" => list(shell, arguments, host),
+        "env" | "printenv" => environment(shell, arguments, host),
+        "hostname" => Outcome::line(&host.spec.hostname),
+        "whoami" => Outcome::line("root"),
+        "id" => Outcome::line("uid=0(root) gid=0(root) groups=0(root)"),
+        "pwd" => Outcome::line(&shell.directory),
+        "date" => date(arguments, host),
+        "seq" => sequence(arguments),
+        "touch" => touch(shell, arguments, host),
+        "rm" => remove(shell, arguments, host),
+        "mkdir" => Outcome::default(),
+        "test" => Outcome::status(i32::from(!test(shell, arguments, host))),
+        "[" => match arguments.split_last() {
+            Some((last, inside)) if last == "]" => Outcome::status(i32::from(!test(shell, inside, host))),
+            _ => Outcome::error(2, "sh: missing ]"),
+        },
+        "kill" => kill(arguments, host),
+        "export" | "set" | "trap" | "cd" | "exit" => Outcome::default(),
+        _ if host.profile.is_server(name) => Outcome::error(1, format!("{name}: a second server in a container is not modelled")),
+        _ => Outcome::error(127, format!("sh: {}: not found", words[0])),
+    }
+}
+
+fn echo(arguments: &[String]) -> Outcome {
+    let flags = arguments.iter().take_while(|word| matches!(word.as_str(), "-n" | "-e" | "-ne" | "-en")).count();
+    let has = |flag: char| arguments[..flags].iter().any(|word| word.contains(flag));
+    let text = arguments[flags..].join(" ");
+    let text = if has('e') { unescape(&text) } else { text };
+    if has('n') { Outcome::text(text) } else { Outcome::line(text) }
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t")
+}
+
+/// `%s`, `%d`, `%%`; the format is used again while arguments are left.
+fn printf(arguments: &[String]) -> Outcome {
+    let Some((format, mut rest)) = arguments.split_first() else { return Outcome::error(2, "printf: usage: printf FORMAT [ARG]...") };
+    let format = unescape(format);
+    let mut text = String::new();
+    loop {
+        let (mut pieces, before) = (format.split('%'), rest.len());
+        text.push_str(pieces.next().unwrap_or_default());
+        let mut literal = false;
+        for piece in pieces {
+            match piece.chars().next() {
+                _ if literal => literal = false,
+                Some('s' | 'd' | 'i') => {
+                    text.push_str(rest.first().map_or("", String::as_str));
+                    rest = rest.get(1..).unwrap_or_default();
+                    text.push_str(&piece[1..]);
+                    continue;
+                }
+                None => literal = true,
+                _ => {}
+            }
+            if literal { text.push('%') } else { text.push_str(piece) }
+        }
+        if rest.is_empty() || rest.len() == before {
+            return Outcome::text(text);
+        }
+    }
+}
+
+fn each_file(shell: &Shell, files: &[String], input: &str, host: &Host, name: &str, show: impl Fn(&str) -> String) -> Outcome {
+    let mut outcome = Outcome::default();
+    let files: Vec<&String> = files.iter().filter(|word| !word.starts_with('-')).collect();
+    if files.is_empty() {
+        outcome.out = show(input);
+    }
+    for file in files {
+        match (file.as_str(), host.files.read(&shell.path(file))) {
+            (_, Some(text)) => outcome.out.push_str(&show(text)),
+            ("/dev/null", None) => {}
+            (_, None) => {
+                outcome.err.push_str(&format!("{name}: can't open '{file}': No such file or directory\n"));
+                outcome.code = 1;
+            }
+        }
+    }
+    outcome
+}
+
+/// The file arguments of `head`, `tail` and `wc`: without options and the number after `-n`.
+fn line_files(arguments: &[String]) -> Vec<String> {
+    let after_n = |index: usize| index > 0 && arguments[index - 1] == "-n";
+    arguments.iter().enumerate().filter(|(index, word)| !word.starts_with('-') && !after_n(*index)).map(|(_, word)| word.clone()).collect()
+}
+
+fn line_count(arguments: &[String]) -> usize {
+    let after_n = arguments.iter().position(|word| word == "-n").and_then(|index| arguments.get(index + 1));
+    let dashed = || arguments.iter().find_map(|word| word.strip_prefix("-n").or(word.strip_prefix('-'))?.parse().ok());
+    after_n.and_then(|count| count.parse().ok()).or_else(dashed).unwrap_or(10)
+}
+
+fn lines(text: &str, choose: impl Fn(Vec<&str>) -> Vec<&str>) -> String {
+    choose(text.split_inclusive('\n').collect()).concat()
+}
+
+/// `grep [-q] [-v] text [file…]`: plain text, not a pattern.
+fn grep(shell: &Shell, arguments: &[String], input: &str, host: &Host) -> Outcome {
+    let flags: String = arguments.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
+    let plain: Vec<String> = arguments.iter().filter(|word| !word.starts_with('-')).cloned().collect();
+    let Some((wanted, files)) = plain.split_first() else { return Outcome::error(2, "grep: no pattern") };
+    let keep = |line: &&str| line.contains(wanted.as_str()) != flags.contains('v');
+    let mut outcome = each_file(shell, files, input, host, "grep", |text| text.split_inclusive('\n').filter(keep).collect());
+    outcome.code = if outcome.code == 1 { 2 } else { i32::from(outcome.out.is_empty()) };
+    if flags.contains('q') {
+        outcome.out.clear();
+    }
+    outcome
+}
+
+fn list(shell: &Shell, arguments: &[String], host: &Host) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut paths: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+    if paths.is_empty() {
+        paths.push(".");
+    }
+    for path in paths {
+        let absolute = shell.path(path);
+        if host.files.read(&absolute).is_some() {
+            outcome.out.push_str(&format!("{path}\n"));
+        } else if host.files.is_directory(&absolute) {
+            outcome.out.extend(host.files.list(&absolute).into_iter().map(|name| name + "\n"));
+        } else {
+            outcome.err.push_str(&format!("ls: {path}: No such file or directory\n"));
+            outcome.code = 1;
+        }
+    }
+    outcome
+}
+
+/// The environment sorted by name; with a name, its value.
+fn environment(shell: &Shell, arguments: &[String], host: &Host) -> Outcome {
+    if let Some(name) = arguments.first() {
+        return shell.variable(name, host).map_or(Outcome::status(1), Outcome::line);
+    }
+    let extra = ["HOSTNAME", "PATH", "HOME"].map(str::to_string);
+    let names: std::collections::BTreeSet<&String> = host.spec.env.keys().chain(shell.variables.keys()).chain(&extra).collect();
+    let shown = |name: &String| shell.variable(name, host).or_else(|| inherited(name, host)).map(|value| format!("{name}={value}\n"));
+    Outcome::text(names.into_iter().filter_map(shown).collect::<String>())
+}
+
+fn date(arguments: &[String], host: &Host) -> Outcome {
+    let unix = host.spec.unix_seconds_at_zero.saturating_add_unsigned(host.now / SECOND);
+    let (days, second) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let time = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month_name = months.get(month as usize - 1).copied().unwrap_or_default();
+    let weekday = names[days.rem_euclid(7) as usize];
+    let format = arguments.iter().find_map(|word| word.strip_prefix('+')).unwrap_or("%a %b %e %T UTC %Y");
+    let shown = format
+        .replace("%F", "%Y-%m-%d")
+        .replace("%T", &time)
+        .replace("%H", &time[..2])
+        .replace("%M", &time[3..5])
+        .replace("%S", &time[6..])
+        .replace("%s", &unix.to_string())
+        .replace("%Y", &year.to_string())
+        .replace("%m", &format!("{month:02}"))
+        .replace("%d", &format!("{day:02}"))
+        .replace("%e", &format!("{day:2}"))
+        .replace("%a", weekday)
+        .replace("%b", month_name);
+    Outcome::line(shown)
+}
+
+/// Year, month and day of a number of days since 1970-01-01 (Gregorian).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days.clamp(-100_000_000, 100_000_000) + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// `seq last`, `seq first last`; at most 100,000 numbers.
+fn sequence(arguments: &[String]) -> Outcome {
+    let numbers: Vec<i64> = arguments.iter().filter_map(|word| word.parse().ok()).collect();
+    let (first, last) = match numbers.as_slice() {
+        [last] => (1, *last),
+        [first, last] => (*first, *last),
+        _ => return Outcome::error(1, "seq: only first and last are modelled"),
+    };
+    Outcome::text((first..=last).take(100_000).map(|number| format!("{number}\n")).collect::<String>())
+}
+
+fn touch(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
+    let mut outcome = Outcome::default();
+    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
+        let path = shell.path(file);
+        let content = host.files.read(&path).unwrap_or_default().to_string();
+        if let Err(error) = host.files.write(&path, content) {
+            outcome = Outcome::error(1, format!("touch: {file}: {error}"));
+        }
+    }
+    outcome
+}
+
+fn remove(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
+    let mut outcome = Outcome::default();
+    let force = arguments.iter().any(|word| word.starts_with('-') && word.contains('f'));
+    let recursive = arguments.iter().any(|word| word.starts_with('-') && word.contains('r'));
+    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
+        let path = shell.path(file);
+        let below = if recursive && host.files.is_directory(&path) { host.files.list(&path) } else { Vec::new() };
+        let removed = below.iter().fold(host.files.remove(&path), |any, name| host.files.remove(&format!("{path}/{name}")) || any);
+        if !removed && !force {
+            outcome = Outcome::error(1, format!("rm: can't remove '{file}': No such file or directory"));
+        }
+    }
+    outcome
+}
+
+fn test(shell: &Shell, arguments: &[String], host: &Host) -> bool {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.trim().parse::<i64>().unwrap_or(0);
+    match words.as_slice() {
+        ["!", rest @ ..] => !test(shell, &arguments[arguments.len() - rest.len()..], host),
+        ["-z", text] => text.is_empty(),
+        ["-n", text] => !text.is_empty(),
+        ["-f" | "-r" | "-s", file] => host.files.read(&shell.path(file)).is_some(),
+        ["-d", file] => host.files.is_directory(&shell.path(file)),
+        ["-e", file] => host.files.read(&shell.path(file)).is_some() || host.files.is_directory(&shell.path(file)),
+        [left, "=" | "==", right] => left == right,
+        [left, "!=", right] => left != right,
+        [left, "-eq", right] => number(left) == number(right),
+        [left, "-ne", right] => number(left) != number(right),
+        [left, "-lt", right] => number(left) < number(right),
+        [left, "-le", right] => number(left) <= number(right),
+        [left, "-gt", right] => number(left) > number(right),
+        [left, "-ge", right] => number(left) >= number(right),
+        [text] => !text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Only signals to PID 1 matter. SIGKILL from inside the container does not reach PID 1.
+fn kill(arguments: &[String], host: &mut Host) -> Outcome {
+    let mut signal = "TERM";
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "-s" => signal = words.next().unwrap_or("TERM"),
+            "1" if matches!(signal.trim_start_matches("SIG"), "TERM" | "15") => host.signals.push(Signal::Term),
+            "1" | "0" => {}
+            _ if word.starts_with('-') => signal = &word[1..],
+            pid => return Outcome::error(1, format!("sh: can't kill pid {pid}: No such process")),
+        }
+    }
+    Outcome::default()
+}
+
+/// `redis-cli [-h host] [-p port] [-a password] command…`; without a terminal replies are printed bare and errors, too,
+/// end with 0. Only the server in this container can be reached.
+fn redis_cli(arguments: &[String], host: &mut Host) -> Outcome {
+    let mut password = host.spec.env.get("REDISCLI_AUTH").cloned();
+    let mut rest = arguments;
+    while let [option, tail @ ..] = rest {
+        match option.as_str() {
+            "-a" => password = tail.first().cloned(),
+            "-h" | "-p" | "-n" => {}
+            "--no-auth-warning" | "--raw" => {
+                rest = tail;
+                continue;
+            }
+            _ => break,
+        }
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    let Some(store) = host.store.as_mut() else {
+        return Outcome::error(1, "Could not connect to Redis at 127.0.0.1:6379: Connection refused");
+    };
+    let reply = match Operation::parse(rest) {
+        Ok(operation) => store.command(host.now, &BackendCommand { password, operation }).0,
+        Err(error) => Reply::Error(error),
+    };
+    match reply {
+        Reply::Pong => Outcome::line("PONG"),
+        Reply::Ok => Outcome::line("OK"),
+        Reply::Integer(value) => Outcome::line(value),
+        Reply::Bulk(text) | Reply::Error(text) => Outcome::line(text),
+        Reply::Nil => Outcome::line(""),
+    }
+}
