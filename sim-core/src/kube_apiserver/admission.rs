@@ -67,7 +67,7 @@ impl ApiServer {
         if let Some(spec) = pod.spec.as_mut() {
             spec.priority_class_name = found.metadata.name.clone();
         }
-        Ok((found.value, found.preemption_policy.clone().unwrap_or_else(|| "PreemptLowerPriority".into())))
+        Ok((found.value.unwrap_or(0), found.preemption_policy.clone().unwrap_or_else(|| "PreemptLowerPriority".into())))
     }
 
     fn default_storage_class(&self, claim: &mut PersistentVolumeClaim) {

@@ -11,7 +11,7 @@ impl ApiServer {
     pub(super) fn patch(&mut self, key: &ObjectKey, part: Part, patch: Patch, call: &mut Call<'_>) -> Outcome<Object> {
         let current = self.etcd.get(key).cloned();
         let patch = match patch {
-            Patch::Apply { intent, force } => return self.apply(key, current, intent, force, part, call),
+            Patch::Apply { intent, force } => return Err(self.apply_refused(key, &intent, force)),
             other => other,
         };
         let current = current.ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
@@ -27,27 +27,8 @@ impl ApiServer {
         self.replace(&current, next, part, call)
     }
 
-    fn apply(
-        &mut self,
-        key: &ObjectKey,
-        current: Option<Object>,
-        intent: Value,
-        force: bool,
-        part: Part,
-        call: &mut Call<'_>,
-    ) -> Outcome<Object> {
-        let resource = key.kind.resource();
-        let managed = current.as_ref().map(|c| self.managed_fields(c)).unwrap_or_default();
-        let live = current.as_ref().map(Object::to_json);
-        let context = super::patch_fields::context(resource, part, &call.manager, call.now);
-        let (merged, managed) = super::patch_fields::apply(&context, live.as_ref(), &intent, managed, force)
-            .map_err(|status| Box::new(status.about(key.kind, &key.name)))?;
-        let mut next = decode(key.kind, merged)?;
-        next.metadata_mut().managed_fields = managed;
-        match current {
-            Some(current) => self.replace(&current, next, part, call),
-            None => self.create(next, call),
-        }
+    fn apply_refused(&self, _key: &ObjectKey, _intent: &Value, _force: bool) -> Box<Status> {
+        Box::new(Status::new(Reason::UnsupportedMediaType, "server-side apply"))
     }
 }
 

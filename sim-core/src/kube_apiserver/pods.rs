@@ -85,13 +85,13 @@ impl ApiServer {
         if !is_ready(pod) && may_go_unready(budget) {
             return Ok(());
         }
-        if status.disruptions_allowed <= 0 {
-            let text = format!("The disruption budget {name} needs {} healthy pods and has {} currently", status.desired_healthy, status.current_healthy);
+        if status.disruptions_allowed.unwrap_or(0) <= 0 {
+            let text = format!("The disruption budget {name} needs {} healthy pods and has {} currently", status.desired_healthy.unwrap_or(0), status.current_healthy.unwrap_or(0));
             return Err(refused(text, 0));
         }
         let mut next = (**budget).clone();
         let status = next.status.get_or_insert_default();
-        status.disruptions_allowed -= 1;
+        status.disruptions_allowed = status.disruptions_allowed.map(|n| n - 1);
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
         status.disrupted_pods.get_or_insert_default().insert(pod_name, call.now.to_time());
         let current = Object::PodDisruptionBudget(budget.clone());
@@ -130,7 +130,7 @@ fn is_ready(pod: &Pod) -> bool {
 fn may_go_unready(budget: &PodDisruptionBudget) -> bool {
     let status = budget.status.clone().unwrap_or_default();
     let policy = budget.spec.as_ref().and_then(|s| s.unhealthy_pod_eviction_policy.as_deref()).unwrap_or("IfHealthyBudget");
-    policy == "AlwaysAllow" || status.current_healthy >= status.desired_healthy && status.desired_healthy > 0
+    policy == "AlwaysAllow" || status.current_healthy >= status.desired_healthy && status.desired_healthy.unwrap_or(0) > 0
 }
 
 fn refused(cause: String, retry_after_seconds: i32) -> Box<Status> {

@@ -1,0 +1,9 @@
+//! Scenario files: their format, how they are read, and how they are played on a cluster.
+
+pub mod format;
+pub mod load;
+pub mod player;
+
+pub use format::Scenario;
+pub use load::{Loaded, Problem, load};
+pub use player::{Ended, Outcome, Player, Verdict};
