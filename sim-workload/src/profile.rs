@@ -3,6 +3,7 @@
 //! reads the same file, so what is claimed here is what was seen there.
 //! Not modelled: streaming answers, conditions with `or`, more than one backend call per request.
 
+use crate::process::Stream;
 use crate::shell::tools;
 use crate::template::{Json, JsonStyle};
 use crate::units::{Bytes, Nanos};
@@ -172,6 +173,8 @@ pub(crate) struct StoreSpec {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(crate) struct Logs {
+    /// Where the program logs to.
+    pub stream: Stream,
     pub started: Vec<String>,
     pub stopped: Vec<String>,
 }
@@ -225,6 +228,9 @@ pub(crate) struct Param {
     #[serde(default)]
     pub at_most: Json,
     pub invalid: Answer,
+    /// The answer to a number below `minimum`; `invalid` if not given.
+    #[serde(default)]
+    pub below_minimum: Option<Answer>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -49,9 +49,11 @@ pub struct Spec {
 }
 
 /// Which of the two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Stream {
     /// Standard output.
+    #[default]
     Stdout,
     /// Standard error.
     Stderr,
@@ -268,7 +270,7 @@ impl Process {
         self.phase = Phase::Running;
         let profile = self.profile.clone();
         for line in &profile.spec().logs.started {
-            self.log(at, Stream::Stdout, line.clone());
+            self.log(at, profile.spec().logs.stream, line.clone());
         }
     }
 
@@ -318,12 +320,15 @@ impl Process {
     fn terminate_server(&mut self, now: u64) {
         let profile = self.profile.clone();
         let stop = &profile.spec().stop;
-        let before_handler = matches!(self.phase, Phase::Starting { .. });
-        if stop.on_term == OnTerm::Ignore || before_handler && !stop.while_starting {
+        let starting = matches!(self.phase, Phase::Starting { .. });
+        if stop.on_term == OnTerm::Ignore || starting && !stop.while_starting {
             return;
         }
+        if starting {
+            return self.schedule_exit(now, stop.code);
+        }
         for line in &profile.spec().logs.stopped {
-            self.log(now, Stream::Stdout, line.clone());
+            self.log(now, profile.spec().logs.stream, line.clone());
         }
         self.schedule_exit(now.saturating_add(stop.delay.0), stop.code);
     }
