@@ -6,8 +6,8 @@
 //! Not modelled: connections (keep-alive, queues, a limit of them), header fields of the answer other than its type.
 
 use crate::backend::{BackendCommand, BackendError, Backends, Operation, Reply};
+use crate::endpoint::{Answer, BackendCall, BackendOutcome, Case, Effect, Endpoint, Method, Param, StaticFiles, When};
 use crate::process::{CFS_PERIOD, Process};
-use crate::profile::{Answer, BackendCall, BackendOutcome, Case, Effect, Endpoint, Method, Param, StaticFiles, When};
 use crate::template::{Hole, Json};
 use crate::units::{MILLISECOND, SECOND};
 use std::collections::BTreeMap;

@@ -245,6 +245,13 @@ fn exec_runs_to_its_end_and_says_how_long_that_took() {
     listening(&mut redis);
     let ping = redis.exec(SECOND, &["redis-cli", "ping"].map(str::to_string));
     assert_eq!((ping.stdout.as_str(), ping.code), ("PONG\n", 0));
+    let mut locked = start("redis", "--requirepass shop");
+    listening(&mut locked);
+    let mut probe = |password: &str| {
+        let script = format!("REDISCLI_AUTH=\"{password}\" redis-cli ping | grep -q PONG");
+        locked.exec(SECOND, &["sh", "-c", &script].map(str::to_string)).code
+    };
+    assert_eq!((probe("$APP_NAME"), probe("")), (0, 1));
     let missing = redis.exec(SECOND, &["curl".to_string()]);
     assert_eq!(missing.start_error.as_deref(), Some("exec: \"curl\": executable file not found in $PATH"));
     redis.exec(SECOND, &["kill", "1"].map(str::to_string));
