@@ -6,8 +6,8 @@
 //! Not modelled: connections (keep-alive, queues, a limit of them), header fields of the answer other than its type.
 
 use crate::backend::{BackendCommand, BackendError, Backends, Operation, Reply};
-use crate::process::{CFS_PERIOD, Process, Stream};
-use crate::profile::{Answer, BackendCall, BackendOutcome, Case, Effect, Endpoint, Method, Param, StaticFiles, When};
+use crate::endpoint::{Answer, BackendCall, BackendOutcome, Case, Effect, Endpoint, Method, Param, StaticFiles, When};
+use crate::process::{CFS_PERIOD, Process};
 use crate::template::{Hole, Json};
 use crate::units::{MILLISECOND, SECOND};
 use std::collections::BTreeMap;
@@ -86,8 +86,8 @@ impl Process {
         }
         for param in &endpoint.params {
             match self.read_param(param, &exchange) {
-                Some(value) => drop(exchange.query.insert(param.name.clone(), value)),
-                None => return self.filled_answer(&param.invalid, &exchange),
+                Ok(value) => drop(exchange.query.insert(param.name.clone(), value)),
+                Err(refusal) => return self.filled_answer(refusal, &exchange),
             }
         }
         for binding in &endpoint.bindings {
@@ -121,7 +121,7 @@ impl Process {
         }
         if let Some(line) = &effect.log {
             let line = self.fill(line, exchange).text();
-            self.log(now, Stream::Stdout, line);
+            self.log(now, self.profile.spec().logs.stream, line);
         }
         if let Some(exit) = &effect.exit {
             let answered = now.saturating_add(self.latency(exchange.latency));
@@ -129,14 +129,15 @@ impl Process {
         }
     }
 
-    fn read_param(&self, param: &Param, exchange: &Exchange) -> Option<Json> {
+    /// The number, bounded; or the answer that refuses it.
+    fn read_param<'a>(&self, param: &'a Param, exchange: &Exchange) -> Result<Json, &'a Answer> {
         let given = exchange.request.query.get(&param.name).map(|text| Json::Text(text.clone()));
-        let value = given.as_ref().unwrap_or(&param.default).number()?;
+        let value = given.as_ref().unwrap_or(&param.default).number().ok_or(&param.invalid)?;
         if param.minimum.is_some_and(|minimum| value < minimum as f64) {
-            return None;
+            return Err(param.below_minimum.as_ref().unwrap_or(&param.invalid));
         }
         let most = self.look(&param.at_most, exchange).number().unwrap_or(f64::INFINITY);
-        Some(Json::Float(value.min(most)))
+        Ok(Json::Float(value.min(most)))
     }
 
     fn call_backend(&mut self, call: &BackendCall, exchange: &mut Exchange, backends: &mut dyn Backends) {

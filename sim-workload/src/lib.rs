@@ -12,6 +12,7 @@
 //! Redis commands of [`Operation`], CFS bursts and scheduling jitter.
 
 mod backend;
+mod endpoint;
 mod faults;
 mod files;
 mod http;

@@ -2,6 +2,7 @@
 //!
 //! With `--appendonly yes` each write is on the disk when it is acknowledged, so it survives a kill of the process.
 //! Without it a snapshot is written on SIGTERM only, so a kill loses everything since the start.
+//! Without a password of its own the server takes any: clients that log in as the user `default` are let in.
 //! Not modelled: timed snapshots (`save 3600 1 …`), memory limits and eviction, data types other than strings.
 
 use crate::backend::{BackendCommand, Operation, Reply};
@@ -63,10 +64,7 @@ impl Store {
 
     fn authenticate(&self, given: Option<&str>) -> Result<(), &'static str> {
         match (&self.password, given.filter(|password| !password.is_empty())) {
-            (None, None) => Ok(()),
-            (None, Some(_)) => Err(
-                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-            ),
+            (None, _) => Ok(()),
             (Some(_), None) => Err("NOAUTH Authentication required."),
             (Some(expected), Some(given)) if expected == given => Ok(()),
             (Some(_), Some(_)) => Err("WRONGPASS invalid username-password pair or user is disabled."),
@@ -171,6 +169,7 @@ mod tests {
     #[test]
     fn a_password_is_asked_for_and_compared() {
         check("--requirepass s3", "s3", &[(0, "PING", Reply::Pong)]);
+        check("", "any", &[(0, "PING", Reply::Pong)]);
         check("--requirepass s3", "", &[(0, "PING", Reply::Error("NOAUTH Authentication required.".into()))]);
         let wrong = Reply::Error("WRONGPASS invalid username-password pair or user is disabled.".into());
         check("--requirepass s3", "no", &[(0, "PING", wrong)]);

@@ -8,15 +8,18 @@
 
 mod command_line;
 mod exec;
+mod inject;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub(crate) use command_line::base_name;
 pub use command_line::expand_references;
 pub use exec::ExecResult;
+pub use types::{ExitReason, Happening, LogLine, Signal, Spec, Stream};
 
 use crate::backend::{BackendAnswer, BackendCommand, BackendError};
-use crate::faults::{Faults, MemoryGrowth};
+use crate::faults::Faults;
 use crate::files::{Disk, Files, normal};
 use crate::meter::Meter;
 use crate::profile::{OnTerm, Profile};
@@ -28,76 +31,6 @@ use std::collections::BTreeMap;
 
 /// Log lines kept per process; when twice as many are there the older half is dropped, as log rotation does.
 const LOG_LINES_KEPT: usize = 1000;
-
-/// What the kubelet gives a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spec {
-    /// The image reference, as in the pod.
-    pub image: String,
-    /// `command`: replaces the image's ENTRYPOINT. After [`expand_references`], which is the kubelet's work; so is `args`.
-    pub command: Vec<String>,
-    /// `args`: replaces the image's CMD.
-    pub args: Vec<String>,
-    /// The complete environment.
-    pub env: BTreeMap<String, String>,
-    /// The pod's host name.
-    pub hostname: String,
-    /// Read-only files from ConfigMaps, Secrets and so on, by absolute path.
-    pub files: BTreeMap<String, String>,
-    /// Unix time in seconds at simulation time zero, for `date`.
-    pub unix_seconds_at_zero: i64,
-}
-
-/// Which of the two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// One line of output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was written.
-    pub at: u64,
-    /// Where to.
-    pub stream: Stream,
-    /// The line without its newline.
-    pub text: String,
-}
-
-/// Signals the kubelet sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGTERM: please stop.
-    Term,
-    /// SIGKILL: exit code 137, at once.
-    Kill,
-}
-
-/// Why a container's program is gone, in the runtime's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitReason {
-    /// Exit code 0.
-    Completed,
-    /// Any other exit code.
-    Error,
-    /// Killed by the kernel for memory above the limit.
-    OOMKilled,
-}
-
-/// Something the outside can notice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
-    /// A line was written.
-    Log { line: LogLine },
-    /// The program accepts connections on this port from `at` on.
-    Listening { at: u64, port: u16 },
-    /// The program ended at `at`. Nothing follows.
-    Exited { at: u64, code: i32, reason: ExitReason },
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Program {
@@ -268,7 +201,7 @@ impl Process {
         self.phase = Phase::Running;
         let profile = self.profile.clone();
         for line in &profile.spec().logs.started {
-            self.log(at, Stream::Stdout, line.clone());
+            self.log(at, profile.spec().logs.stream, line.clone());
         }
     }
 
@@ -318,12 +251,15 @@ impl Process {
     fn terminate_server(&mut self, now: u64) {
         let profile = self.profile.clone();
         let stop = &profile.spec().stop;
-        let before_handler = matches!(self.phase, Phase::Starting { .. });
-        if stop.on_term == OnTerm::Ignore || before_handler && !stop.while_starting {
+        let starting = matches!(self.phase, Phase::Starting { .. });
+        if stop.on_term == OnTerm::Ignore || starting && !stop.while_starting {
             return;
         }
+        if starting {
+            return self.schedule_exit(now, stop.code);
+        }
         for line in &profile.spec().logs.stopped {
-            self.log(now, Stream::Stdout, line.clone());
+            self.log(now, profile.spec().logs.stream, line.clone());
         }
         self.schedule_exit(now.saturating_add(stop.delay.0), stop.code);
     }
@@ -439,62 +375,10 @@ impl Process {
             self.logs_reported -= LOG_LINES_KEPT;
         }
     }
-
-    /// The faults in force.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// Delays the start by so much more, if the program does not listen yet.
-    pub fn set_extra_startup(&mut self, nanos: u64) {
-        if let Phase::Starting { not_before } = &mut self.phase {
-            *not_before = not_before.saturating_sub(self.faults.extra_startup_nanos).saturating_add(nanos);
-        }
-        self.faults.extra_startup_nanos = nanos;
-    }
-
-    /// Makes the program exit with this code at that time; `None` takes it back.
-    pub fn set_crash_at(&mut self, crash: Option<(u64, i32)>) {
-        self.faults.crash_at = crash;
-    }
-
-    /// Makes an HTTP path answer 503, or stops that.
-    pub fn set_failing_path(&mut self, path: &str, failing: bool) {
-        if failing {
-            self.faults.failing_paths.insert(path.to_string());
-        } else {
-            self.faults.failing_paths.remove(path);
-        }
-    }
-
-    /// A leak of so many bytes per second from `now` on; 0 stops it and gives the memory back.
-    pub fn set_memory_growth(&mut self, now: u64, bytes_per_second: u64) {
-        self.faults.memory_growth = (bytes_per_second > 0).then_some(MemoryGrowth { since: now, bytes_per_second });
-    }
-
-    /// Adds so much to every answer's latency.
-    pub fn set_extra_latency(&mut self, nanos: u64) {
-        self.faults.extra_latency_nanos = nanos;
-    }
-
-    /// Accepts connections and never answers, or stops that.
-    pub fn set_hangs(&mut self, hangs: bool) {
-        self.faults.hangs = hangs;
-    }
 }
 
 /// What a shell or a small tool holds, in bytes.
 const SHELL_MEMORY: u64 = 1 << 20;
-
-impl Happening {
-    /// When it happened.
-    pub fn at(&self) -> u64 {
-        match self {
-            Happening::Log { line } => line.at,
-            Happening::Listening { at, .. } | Happening::Exited { at, .. } => *at,
-        }
-    }
-}
 
 fn reason_of(code: i32) -> ExitReason {
     if code == 0 { ExitReason::Completed } else { ExitReason::Error }

@@ -96,8 +96,11 @@ fn endpoints_of_the_application_answer_compact_json_and_bound_the_stress() {
     check(&mut process, "GET /nothing", (404, r#"{"detail":"Not Found"}"#));
     check(&mut process, "GET /crash", (405, r#"{"detail":"Method Not Allowed"}"#));
     check(&mut process, "GET /visits", (503, r#"{"detail":"Redis is not available at redis:6379"}"#));
-    let (status, _) = answer(process.http(SECOND, &request("GET /stress?seconds=x", "", ""), &mut NoBackends));
-    assert_eq!(status, 422);
+    let invalid = [("x", "float_parsing"), ("-1", "greater_than_equal"), ("inf", "float_parsing")];
+    for (seconds, kind) in invalid {
+        let (status, body) = answer(process.http(SECOND, &request(&format!("GET /stress?seconds={seconds}"), "", ""), &mut NoBackends));
+        assert!(status == 422 && body.contains(kind), "{seconds}: {body}");
+    }
 }
 
 #[test]
@@ -118,11 +121,31 @@ fn signals_end_the_server_as_its_profile_says() {
     let now = listening(&mut process);
     process.signal(now, Signal::Term);
     assert_eq!(process.advance(now), [Happening::Exited { at: now, code: 0, reason: ExitReason::Completed }]);
+    let mut starting = start("fastapi-k8s", "");
+    starting.signal(10, Signal::Term);
+    assert_eq!(starting.advance(10), [Happening::Exited { at: 10, code: 0, reason: ExitReason::Completed }]);
     let mut process = start("fastapi-k8s", "");
-    process.signal(0, Signal::Term);
     listening(&mut process);
     process.signal(SECOND, Signal::Kill);
     assert_eq!(process.advance(SECOND), [Happening::Exited { at: SECOND, code: 137, reason: ExitReason::Error }]);
+}
+
+#[test]
+fn a_server_without_a_handler_is_not_stopped_by_sigterm() {
+    for (stop, exits) in [("onTerm: ignore", [false, false]), ("whileStarting: false", [false, true])] {
+        let yaml = format!(
+            "{{apiVersion: ksim.dev/v1, kind: WorkloadProfile, metadata: {{name: x}}, spec: {{images: [x], ports: [1], \
+             image: {{cmd: [x], server: [x]}}, startup: {{delay: 1s}}, stop: {{{stop}}}}}}}"
+        );
+        let mut process = Process::start(&Profile::parse(&yaml).expect(stop), Spec::default(), 0, 1);
+        let exited = [0, 2 * SECOND].map(|now| {
+            process.advance(now);
+            process.signal(now, Signal::Term);
+            process.advance(now);
+            process.is_exited()
+        });
+        assert_eq!(exited, exits, "{stop}");
+    }
 }
 
 #[test]
@@ -222,6 +245,13 @@ fn exec_runs_to_its_end_and_says_how_long_that_took() {
     listening(&mut redis);
     let ping = redis.exec(SECOND, &["redis-cli", "ping"].map(str::to_string));
     assert_eq!((ping.stdout.as_str(), ping.code), ("PONG\n", 0));
+    let mut locked = start("redis", "--requirepass shop");
+    listening(&mut locked);
+    let mut probe = |password: &str| {
+        let script = format!("REDISCLI_AUTH=\"{password}\" redis-cli ping | grep -q PONG");
+        locked.exec(SECOND, &["sh", "-c", &script].map(str::to_string)).code
+    };
+    assert_eq!((probe("$APP_NAME"), probe("")), (0, 1));
     let missing = redis.exec(SECOND, &["curl".to_string()]);
     assert_eq!(missing.start_error.as_deref(), Some("exec: \"curl\": executable file not found in $PATH"));
     redis.exec(SECOND, &["kill", "1"].map(str::to_string));

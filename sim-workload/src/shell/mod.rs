@@ -8,12 +8,15 @@
 //! A server that a script starts takes the place of the shell, whether `exec` is written before it or not.
 //! Not modelled: job control, background servers, what a script does after a server, `read`, `eval`, network tools, time that other commands take.
 
+mod builtins;
 mod expand;
 mod parse;
+mod redis_cli;
 mod script;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tools;
+mod words;
 
 use crate::files::Files;
 use crate::process::{Signal, Spec, Stream, base_name};
@@ -346,18 +349,12 @@ impl Shell {
 
     fn run_simple(&mut self, command: &Simple, tested: bool, host: &mut Host) -> Option<Turn> {
         let words = self.expand_words(&command.words, host);
-        let mut local = BTreeMap::new();
-        for (name, value) in &command.assignments {
-            let value = self.expand_one(value, host);
-            local.insert(name.clone(), value);
-        }
+        let saved = (!command.assignments.is_empty() && !words.is_empty()).then(|| self.variables.clone());
+        self.assign(&command.assignments, host);
         if words.is_empty() {
-            self.variables.append(&mut local);
             self.status = 0;
             return None;
         }
-        let saved = (!local.is_empty()).then(|| self.variables.clone());
-        self.variables.append(&mut local);
         let turn = self.run_words(&words, command, host);
         if let (Some(saved), None) = (saved, &turn) {
             self.variables = saved;
@@ -368,16 +365,24 @@ impl Shell {
         turn
     }
 
+    fn assign(&mut self, assignments: &[(String, script::Word)], host: &mut Host) {
+        for (name, value) in assignments {
+            let value = self.expand_one(value, host);
+            self.set(name.clone(), value);
+        }
+    }
+
     fn run_words(&mut self, words: &[String], command: &Simple, host: &mut Host) -> Option<Turn> {
         let words = if words[0] == "exec" { &words[1..] } else { words };
         let program = words.first()?;
         if host.profile.is_server(base_name(program)) && host.is_main {
             return Some(Turn::Exec(words.to_vec()));
         }
-        if tools::run_builtin(self, words, host) {
+        if builtins::run_builtin(self, words, host) {
             return None;
         }
-        let outcome = tools::run(self, words, "", host);
+        let input = self.input(&command.redirects, host);
+        let outcome = tools::run(self, words, &input, host);
         self.finish(outcome, &command.redirects, host);
         None
     }
@@ -386,7 +391,10 @@ impl Shell {
         let mut input = String::new();
         for (index, stage) in stages.iter().enumerate() {
             let words = self.expand_words(&stage.words, host);
+            let saved = (!stage.assignments.is_empty()).then(|| self.variables.clone());
+            self.assign(&stage.assignments, host);
             let mut outcome = if words.is_empty() { Outcome::default() } else { tools::run(self, &words, &input, host) };
+            self.variables = saved.unwrap_or_else(|| std::mem::take(&mut self.variables));
             let last = index + 1 == stages.len();
             input = if last { String::new() } else { std::mem::take(&mut outcome.out) };
             self.finish(outcome, &stage.redirects, host);
@@ -425,6 +433,13 @@ impl Shell {
                 Place::Nowhere => {}
             }
         }
+    }
+
+    /// What `< file` gives; nothing without it, as standard input is closed.
+    fn input(&mut self, redirects: &[script::Redirect], host: &mut Host) -> String {
+        let Some(redirect) = redirects.iter().rev().find(|redirect| redirect.kind == RedirectKind::Read) else { return String::new() };
+        let path = self.expand_one(&redirect.target, host);
+        host.files.read(&self.path(&path)).unwrap_or_default().to_string()
     }
 
     fn write_file(&mut self, path: &str, text: String, append: bool, host: &mut Host) {

@@ -53,6 +53,7 @@ fn words_are_expanded_and_split_as_in_a_shell() {
     check(r#"echo $NAME "$NAME" '$NAME' ${GONE:-none} "a  b""#, "0 two words two words $NAME none a  b; 0 exit 0");
     check("for w in $NAME \"$NAME\"; do echo $w; done", "0 two; 0 words; 0 two words; 0 exit 0");
     check("X=1 Y=$(hostname)-`echo b`; echo $X$Y $((2 * (3 + X)))", "0 1pod-0-b 8; 0 exit 0");
+    check("wc -l < /etc/config/key; A=1 env | grep A= | head -n 1; echo [$A]", "0 1; 0 A=1; 0 []; 0 exit 0");
     check("cat /etc/config/key | grep val > /tmp/out 2>&1; cat /tmp/out; ls /tmp", "0 value; 0 out; 0 exit 0");
 }
 
