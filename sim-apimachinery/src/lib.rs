@@ -1,7 +1,7 @@
 //! The vocabulary of the cluster: kinds, objects, metadata, selectors, quantities, patches.
 //! No IO, no clock, no chance: every function here is a function of its arguments.
 
-pub mod kinds; pub mod selector; pub mod intstr; pub mod names; pub mod duration; pub mod quantity; pub mod template_hash; pub mod defaults; pub mod validation; pub mod schema; pub mod patch;
+pub mod kinds; pub mod selector; pub mod intstr; pub mod yaml; pub mod names; pub mod duration; pub mod quantity; pub mod template_hash; pub mod defaults; pub mod validation; pub mod schema; pub mod patch;
 pub mod object;
 pub mod request;
 pub mod status;
