@@ -103,3 +103,20 @@ impl Context<'_> {
         self.trace.push(self.now, component, self.cause, what)
     }
 }
+
+/// What one running container has used so far, as the metrics server reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub pod: Arc<str>,
+    /// The container's name.
+    pub container: Arc<str>,
+    /// CPU time since it started.
+    pub cpu_nanos: u64,
+    /// Memory in use.
+    pub memory_bytes: u64,
+    /// When it started.
+    pub started: SimTime,
+}

@@ -1,7 +1,12 @@
 //! A Kubernetes cluster in one process on a virtual clock: no IO, no async, no thread, no wall clock.
 //! One room per component, named as Kubernetes names it. Rooms meet only in `cluster`, the hallway.
 
-pub mod client_go; pub mod etcd; pub mod kube_apiserver; pub mod kube_controller_manager;
+pub mod client_go;
+pub mod etcd;
+pub mod kube_apiserver;
+pub mod kube_controller_manager;
+pub mod kube_scheduler;
+pub mod kubelet;
 pub mod component;
 pub mod random;
 pub mod time;

@@ -101,6 +101,11 @@ impl<T> TimerQueue<T> {
         if first.0 <= now { self.entries.remove(&first) } else { None }
     }
 
+    /// Whether such a thing is to be done at exactly this moment.
+    pub fn has(&self, at: SimTime, is: impl Fn(&T) -> bool) -> bool {
+        self.entries.range((at, 0)..=(at, u64::MAX)).any(|(_, what)| is(what))
+    }
+
     /// How many things wait.
     pub fn len(&self) -> usize {
         self.entries.len()
