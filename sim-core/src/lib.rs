@@ -2,12 +2,15 @@
 //! One room per component, named as Kubernetes names it. Rooms meet only in `cluster`, the hallway.
 
 pub mod client_go;
+pub mod cluster;
 pub mod etcd;
 pub mod kube_apiserver;
 pub mod kube_controller_manager;
+pub mod kube_proxy;
 pub mod kube_scheduler;
 pub mod kubelet;
 pub mod component;
+pub mod metrics_server;
 pub mod random;
 pub mod time;
 pub mod trace;

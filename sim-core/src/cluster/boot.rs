@@ -69,7 +69,7 @@ fn first_objects() -> Vec<Object> {
         ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
         ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
     ] {
-        objects.push(PriorityClass { metadata: named(name), value, description: Some(text.into()), ..Default::default() }.into());
+        objects.push(PriorityClass { metadata: named(name), value: Some(value), description: Some(text.into()), ..Default::default() }.into());
     }
     objects
 }

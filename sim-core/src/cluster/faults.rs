@@ -161,10 +161,10 @@ impl Cluster {
         let now = self.now.0;
         let missing = format!("there is no running container {container:?} in pod {namespace}/{pod}");
         let found = self.with_process(&namespace, &pod, &container, step, |process| match fault {
-            Fault::CrashContainer { code, .. } => process.faults_mut().crash_at(now, code),
-            Fault::GrowMemory { bytes_per_second, .. } => process.faults_mut().grow_memory(now, bytes_per_second),
-            Fault::SlowAnswers { by, .. } => process.faults_mut().slow_answers(by),
-            Fault::FailPath { path, failing, .. } => process.faults_mut().fail_path(&path, failing),
+            Fault::CrashContainer { code, .. } => process.set_crash_at(Some((now, code))),
+            Fault::GrowMemory { bytes_per_second, .. } => process.set_memory_growth(now, bytes_per_second),
+            Fault::SlowAnswers { by, .. } => process.set_extra_latency(by),
+            Fault::FailPath { path, failing, .. } => process.set_failing_path(&path, failing),
             _ => {}
         });
         found.map(|()| ()).ok_or(missing)

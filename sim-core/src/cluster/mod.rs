@@ -321,6 +321,11 @@ impl Cluster {
             }
             ComponentId::Metrics | ComponentId::User(_) => None,
         };
+        self.take_wishes(component, outbox, next);
+    }
+
+    /// Does what a component wished for, and remembers when it wants to be woken.
+    fn take_wishes(&mut self, component: &ComponentId, outbox: Vec<Wish>, next: Option<SimTime>) {
         self.wake_at(component, next);
         for wish in outbox {
             match wish {

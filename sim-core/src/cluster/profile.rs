@@ -1,8 +1,6 @@
 //! A cluster profile: which nodes there are, which images they hold, and how long things take.
 //! The shipped numbers were measured from recordings of a real v1.36.2 cluster (two CPUs, one node).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +105,3 @@ impl Profile {
     pub const NAMES: [&'static str; 2] = ["docker-desktop", "three-nodes"];
 }
 
-/// Images that are on every node of the shipped profiles, with their sizes in bytes.
-pub fn shipped_images() -> BTreeMap<Arc<str>, u64> {
-    [("fastapi-k8s:latest", 165_000_000), ("redis:7-alpine", 41_000_000)].into_iter().map(|(n, s)| (n.into(), s)).collect()
-}

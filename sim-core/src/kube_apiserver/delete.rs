@@ -23,6 +23,11 @@ impl ApiServer {
         let grace = grace_seconds(&current, options);
         let held = next.metadata().finalizers.as_ref().is_some_and(|f| !f.is_empty());
         if grace == 0 && !held {
+            if matches!(current, Object::Pod(_)) && current.is_deleting() {
+                // A pod that was going gracefully shows that its time is over before it goes.
+                mark_deleted(&mut next, call.now, 0);
+                self.store_next(&current, next, call)?;
+            }
             return self.remove(key, call);
         }
         if let Some(left) = current.metadata().deletion_grace_period_seconds {

@@ -2,6 +2,8 @@
 //! Every step has a cause, so a chain of causes ends at a scenario line or a user's request. Object states are not copied
 //! here: a change names its revision, and the store keeps the history.
 
+pub mod recording;
+
 use std::sync::Arc;
 
 use sim_apimachinery::{ObjectKey, Status};

@@ -2,6 +2,8 @@
 
 pub mod deployment;
 pub mod replicaset;
+pub mod root_ca_publisher;
+pub mod serviceaccount;
 
 use super::ManagerConfig;
 
@@ -30,5 +32,7 @@ macro_rules! controllers {
 
 controllers! {
     Deployment(deployment::DeploymentController) = |_| Some(Default::default());
+    ServiceAccount(serviceaccount::ServiceAccountController) = |_| Some(Default::default());
+    RootCa(root_ca_publisher::RootCaPublisher) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
