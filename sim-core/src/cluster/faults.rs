@@ -145,9 +145,22 @@ impl Cluster {
         let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         let kubelet = self.kubelets.get_mut(node).expect("known() found it");
         kubelet.set_fault(fault, &mut context);
-        let next = kubelet.next_wake();
+        let (next, down) = (kubelet.next_wake(), kubelet.is_down());
         self.take_wishes(&component, outbox, next);
+        self.tell_silence(node, down, step);
         Ok(())
+    }
+
+    /// The controller manager learns that heartbeats of a node stop or are back; the last one was within ten seconds.
+    fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
+        let component = ComponentId::ControllerManager;
+        let mut outbox = Vec::new();
+        let random = self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
+        let last = down.then(|| crate::time::SimTime(self.now.0.saturating_sub(random.below(10 * crate::time::SECOND))));
+        let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
+        self.manager.set_silent(node, last, &mut context);
+        let next = self.manager.next_wake();
+        self.take_wishes(&component, outbox, next);
     }
 
     fn container_fault(&mut self, fault: Fault, step: StepId) -> Result<(), String> {

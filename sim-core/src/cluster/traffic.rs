@@ -9,7 +9,7 @@ use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRe
 
 use super::{Cluster, ComponentId};
 use crate::component::Input;
-use crate::time::{Nanos, SECOND};
+use crate::time::Nanos;
 use crate::trace::{StepId, What};
 
 /// Where a request goes.
@@ -198,8 +198,6 @@ impl Cluster {
     }
 }
 
-/// How long a client waits if nobody says otherwise.
-pub const CLIENT_TIMEOUT: Nanos = 30 * SECOND;
 
 /// `redis`, `redis.shop` or `redis.shop.svc.cluster.local`.
 fn split_host(host: &str, namespace: &str) -> (String, String) {

@@ -71,6 +71,17 @@ impl KubeControllerManager {
         self.runtimes.iter().filter_map(ControllerRuntime::next_wake).min()
     }
 
+    /// The last heartbeat of a node was at `last` and no other will come, or (with `None`) heartbeats are back.
+    pub fn set_silent(&mut self, node: &str, last: Option<SimTime>, context: &mut Context<'_>) {
+        for index in 0..self.runtimes.len() {
+            if let AnyController::NodeLifecycle(controller) = &mut self.runtimes[index].controller {
+                controller.set_silent(node, last);
+                self.runtimes[index].queue.add(&ObjectKey::new(Kind::Node, "", node), context.cause);
+            }
+        }
+        self.pump(context);
+    }
+
     fn start(&mut self, context: &mut Context<'_>) {
         *self = KubeControllerManager::new(&self.config.clone());
         for index in 0..self.runtimes.len() {

@@ -1,9 +1,14 @@
 //! The controllers, one file or folder each, and the closed enum of them.
 
 pub mod deployment;
+pub mod endpoints;
+pub mod endpointslice;
+pub mod node_lifecycle;
 pub mod replicaset;
 pub mod root_ca_publisher;
+mod service_pods;
 pub mod serviceaccount;
+pub mod taint_eviction;
 
 use super::ManagerConfig;
 
@@ -34,5 +39,9 @@ controllers! {
     Deployment(deployment::DeploymentController) = |_| Some(Default::default());
     ServiceAccount(serviceaccount::ServiceAccountController) = |_| Some(Default::default());
     RootCa(root_ca_publisher::RootCaPublisher) = |_| Some(Default::default());
+    NodeLifecycle(node_lifecycle::NodeLifecycleController) = |_| Some(Default::default());
+    TaintEviction(taint_eviction::TaintEvictionController) = |_| Some(Default::default());
+    Endpoints(endpoints::EndpointsController) = |_| Some(Default::default());
+    EndpointSlice(endpointslice::EndpointSliceController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
