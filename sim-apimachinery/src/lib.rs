@@ -1,10 +1,20 @@
 //! The vocabulary of the cluster: kinds, objects, metadata, selectors, quantities, patches.
 //! No IO, no clock, no chance: every function here is a function of its arguments.
 
-pub mod kinds; pub mod selector; pub mod intstr; pub mod yaml; pub mod names; pub mod duration; pub mod quantity; pub mod template_hash; pub mod defaults; pub mod validation; pub mod schema; pub mod patch;
+pub mod defaults;
+pub mod duration;
+pub mod intstr;
+pub mod kinds;
+pub mod names;
 pub mod object;
+pub mod patch;
+pub mod quantity;
 pub mod request;
+pub mod selector;
 pub mod status;
+pub mod template_hash;
+pub mod validation;
+pub mod yaml;
 
 pub use kinds::{Kind, Resource, Scope, Trait};
 pub use object::{Object, ObjectKey, Typed};

@@ -1,1 +1,59 @@
-fn main() {}
+//! `ksim`: a Kubernetes cluster in one process on a virtual clock, from the command line.
+//! One file per command. Exit codes: 0 all held, 1 an expectation failed, 2 wrong usage or input, 3 an invariant of ours
+//! broke, 4 no convergence, 5 a limit was reached, 6 not deterministic, 7 the scenario needs something not simulated.
+
+mod explain;
+mod get;
+mod lint;
+mod output;
+mod report;
+mod run;
+mod schema;
+mod session;
+mod timeline;
+
+use clap::{Parser, Subcommand};
+
+/// A Kubernetes cluster in one process on a virtual clock.
+#[derive(Parser)]
+#[command(name = "ksim", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play scenario files and check what they expect
+    Run(run::RunArguments),
+    /// Check scenario files without playing them
+    Lint(lint::LintArguments),
+    /// Say why an object is in the state it is in at the end of a scenario
+    Explain(explain::ExplainArguments),
+    /// Show objects at a moment of a scenario
+    Get(get::GetArguments),
+    /// Print the JSON schema of scenario files
+    Schema,
+}
+
+fn main() {
+    let code = match Arguments::try_parse() {
+        Ok(arguments) => dispatch(arguments.command),
+        Err(error) => {
+            // clap prints help to standard output and errors to standard error; a closed pipe is nobody's fault.
+            let _printed = error.print();
+            if error.use_stderr() { output::WRONG_INPUT } else { output::HELD }
+        }
+    };
+    std::process::exit(code);
+}
+
+fn dispatch(command: Command) -> i32 {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Lint(arguments) => lint::lint(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Get(arguments) => get::get(&arguments),
+        Command::Schema => schema::print(),
+    }
+}

@@ -12,5 +12,6 @@ pub mod kubelet;
 pub mod component;
 pub mod metrics_server;
 pub mod random;
+pub mod scenario;
 pub mod time;
 pub mod trace;

@@ -1,3 +1,6 @@
-pub mod json_patch { pub fn apply(_:&serde_json::Value,_:&serde_json::Value)->Result<serde_json::Value,String>{Err(String::new())} }
-pub mod merge { pub fn apply(a:&serde_json::Value,_:&serde_json::Value)->serde_json::Value{a.clone()} }
-pub mod strategic { pub fn apply(_:crate::schema::TypeRef,_:&serde_json::Value,_:&serde_json::Value)->Result<serde_json::Value,String>{Err(String::new())} }
+//! The patch types of the API: JSON patch, JSON merge patch, strategic merge patch.
+//! Not here yet: server-side apply.
+
+pub mod json_patch;
+pub mod merge;
+pub mod strategic;

@@ -383,6 +383,11 @@ impl Cluster {
         Ok(Reply::PodMetrics(self.metrics.pod_metrics(self.now, namespace, &chosen)))
     }
 
+    /// How long a command takes until its first request.
+    pub fn command_latency(&mut self) -> Nanos {
+        self.profile.links.command.draw(&mut self.links)
+    }
+
     /// Tells the trace of something a user did.
     pub fn act(&mut self, user: &str, text: &str, line: u32) -> StepId {
         self.trace.push(self.now, &user.into(), BEGINNING, What::Action { text: text.into(), line })

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus, ServiceStatus};
 use sim_apimachinery::{Kind, Object, Trait};
 
 /// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).
@@ -16,6 +16,9 @@ pub fn prepare_for_create(object: &mut Object) {
             let namespace = Arc::make_mut(namespace);
             namespace.spec = Some(NamespaceSpec { finalizers: Some(vec!["kubernetes".into()]) });
             namespace.status = Some(NamespaceStatus { phase: Some("Active".into()), conditions: None });
+        }
+        Object::Service(service) => {
+            Arc::make_mut(service).status = Some(ServiceStatus { load_balancer: Some(Default::default()), conditions: None });
         }
         Object::PersistentVolume(volume) => {
             Arc::make_mut(volume).status = Some(PersistentVolumeStatus { phase: Some("Pending".into()), ..Default::default() });

@@ -33,6 +33,9 @@ pub struct Scenario {
     /// How long it goes on after the last step, so that a recording shows what comes of it.
     #[serde(default)]
     pub settle: Option<String>,
+    /// The namespace that `--trace` records; all of them if nothing is said.
+    #[serde(default)]
+    pub record_namespace: Option<String>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What must hold over the whole run.
@@ -99,6 +102,9 @@ pub struct ClusterChoice {
     /// Whether Services of type LoadBalancer get an address.
     #[serde(default)]
     pub load_balancer: Option<bool>,
+    /// Workload profiles that are taken before others of the same image.
+    #[serde(default)]
+    pub workloads: Vec<String>,
 }
 
 fn docker_desktop() -> String {
@@ -116,6 +122,7 @@ impl Default for ClusterChoice {
             node_memory: None,
             node_pods: None,
             load_balancer: None,
+            workloads: vec![],
         }
     }
 }
@@ -730,9 +737,6 @@ pub struct ObjectCondition {
     /// At most this many match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<usize>,
-    /// A CEL expression over `object` that must be true for each.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cel: Option<String>,
 }
 
 /// An event.

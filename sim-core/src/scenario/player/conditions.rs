@@ -35,28 +35,14 @@ impl Player {
     pub(super) fn count(&self, condition: &ObjectCondition) -> Done<(usize, usize, Option<String>)> {
         let objects = self.selected(&condition.select)?;
         let mut matching = 0;
-        let mut difference = None;
+        let mut first = None;
         for object in &objects {
-            match self.differs(object, condition)? {
+            match condition.like.as_ref().and_then(|like| super::conditions::difference(like, &object.to_json(), "")) {
                 None => matching += 1,
-                Some(text) => difference = difference.or(Some(format!("{}: {text}", object.key()))),
+                Some(text) => first = first.or(Some(format!("{}: {text}", object.key()))),
             }
         }
-        Ok((matching, objects.len(), difference))
-    }
-
-    fn differs(&self, object: &Object, condition: &ObjectCondition) -> Done<Option<String>> {
-        if condition.like.is_none() && condition.cel.is_none() {
-            return Ok(None);
-        }
-        let json = object.to_json();
-        if let Some(text) = condition.like.as_ref().and_then(|like| difference(like, &json, "")) {
-            return Ok(Some(text));
-        }
-        match &condition.cel {
-            Some(expression) => super::super::load::evaluate_cel(expression, &json).map_err(StepError::Failed).map(|holds| (!holds).then(|| format!("{expression} is false"))),
-            None => Ok(None),
-        }
+        Ok((matching, objects.len(), first))
     }
 
     fn judge_object(&self, condition: &ObjectCondition) -> Done<Judged> {

@@ -1,0 +1,170 @@
+//! `ksim run`: plays scenario files and checks what they expect.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use sim_core::scenario::{Ended, Problem};
+
+use crate::output::{self, EXPECTATION_FAILED, HELD, NO_CONVERGENCE, NOT_DETERMINISTIC, NOT_SIMULATED, WRONG_INPUT, line};
+use crate::report::{self, Format, Result as Row};
+use crate::session::{self, Played};
+use crate::timeline::Timeline;
+
+/// Arguments of `ksim run`.
+#[derive(Args)]
+pub struct RunArguments {
+    /// Scenario files, or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The seed of chance, instead of the scenario's own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Many seeds: from A to before B, as A..B
+    #[arg(long, conflicts_with = "seed", value_parser = seeds)]
+    seeds: Option<std::ops::Range<u64>>,
+    /// How results are printed
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: FormatArgument,
+    /// Write what happened to this file, as a recorder of a real cluster would
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Print results only, not the timeline
+    #[arg(short, long)]
+    quiet: bool,
+    /// Play each scenario so many times and check that the traces are equal
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+    /// Print the digest of each trace
+    #[arg(long)]
+    digest: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArgument {
+    Human,
+    Json,
+    Junit,
+    Github,
+}
+
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("expected A..B, such as 1..20")?;
+    let number = |t: &str| t.parse::<u64>().map_err(|e| format!("{t:?}: {e}"));
+    let (from, to) = (number(from)?, number(to)?);
+    if from < to { Ok(from..to) } else { Err("the range is empty".into()) }
+}
+
+/// Runs the command and gives its exit code: the worst of all scenarios.
+pub fn run(arguments: &RunArguments) -> i32 {
+    let format = match arguments.output {
+        FormatArgument::Human => Format::Human,
+        FormatArgument::Json => Format::Json,
+        FormatArgument::Junit => Format::Junit,
+        FormatArgument::Github => Format::Github,
+    };
+    let files = match session::files(&arguments.paths) {
+        Ok(files) => files,
+        Err(message) => return refuse(&message),
+    };
+    if arguments.trace.is_some() && files.len() > 1 {
+        return refuse("--trace takes one scenario: each trace needs a file of its own");
+    }
+    let mut rows = Vec::new();
+    let mut code = HELD;
+    for file in &files {
+        let loaded = match session::load(file) {
+            Ok(loaded) => Arc::new(loaded),
+            Err(problem) => {
+                eprint!("{}", report::problem(&problem));
+                code = code.max(WRONG_INPUT);
+                continue;
+            }
+        };
+        loaded.warnings.iter().for_each(|w| eprint!("{}", report::warning(w)));
+        let seeds = arguments.seeds.clone().unwrap_or_else(|| {
+            let seed = arguments.seed.unwrap_or(loaded.scenario.seed);
+            seed..seed.saturating_add(1)
+        });
+        for seed in seeds {
+            match one(arguments, format, &loaded, seed) {
+                Ok((row, own)) => {
+                    code = worse(code, own);
+                    rows.push(row);
+                }
+                Err(message) => {
+                    let problem = Problem { file: file.display().to_string(), position: Default::default(), message, hint: String::new() };
+                    eprint!("{}", report::problem(&problem));
+                    code = code.max(WRONG_INPUT);
+                }
+            }
+        }
+    }
+    report::summary(format, &rows);
+    code
+}
+
+fn worse(a: i32, b: i32) -> i32 {
+    if a == HELD || b != HELD && b != EXPECTATION_FAILED { b.max(a) } else { a }
+}
+
+fn refuse(message: &str) -> i32 {
+    eprintln!("error: {message}");
+    WRONG_INPUT
+}
+
+fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario::Loaded>, seed: u64) -> Result<(Row, i32), String> {
+    let human = matches!(format, Format::Human);
+    let mut timeline = Timeline::new(arguments.quiet || !human, output::colours());
+    if human && !arguments.quiet {
+        line(&format!("--- {} (seed {seed})", loaded.scenario.metadata.name));
+    }
+    let played = session::play(loaded, seed, &mut |cluster, began| timeline.follow(cluster, began))?;
+    let digest = (arguments.digest || arguments.repeat > 1).then(|| played.digest());
+    let same = repeated(arguments.repeat, loaded, seed, digest)?;
+    if let Some(path) = &arguments.trace {
+        write_trace(path, &played)?;
+    }
+    let mut code = code_of(&played);
+    if !same {
+        code = NOT_DETERMINISTIC;
+    }
+    let row = Row::of(&played, digest, same);
+    report::one(format, &row);
+    Ok((row, code))
+}
+
+fn repeated(times: u32, loaded: &Arc<sim_core::scenario::Loaded>, seed: u64, first: Option<u64>) -> Result<bool, String> {
+    for _ in 1..times {
+        let again = session::play(loaded, seed, &mut |_, _| {})?;
+        if Some(again.digest()) != first {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn code_of(played: &Played) -> i32 {
+    let failed = played.outcome.verdicts.iter().any(|v| !v.held);
+    match &played.outcome.ended {
+        Ended::NotSimulated { .. } => NOT_SIMULATED,
+        Ended::TimeLimit => NO_CONVERGENCE,
+        Ended::StepFailed { .. } => EXPECTATION_FAILED,
+        Ended::Done if failed => EXPECTATION_FAILED,
+        Ended::Done => HELD,
+    }
+}
+
+fn write_trace(path: &PathBuf, played: &Played) -> Result<(), String> {
+    let file = std::fs::File::create(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut writer = std::io::BufWriter::new(file);
+    let mut failure = None;
+    played.recording(&mut |text| {
+        if let Err(error) = writeln!(writer, "{text}") {
+            failure.get_or_insert(error);
+        }
+    });
+    let flushed = writer.flush().err();
+    failure.or(flushed).map_or(Ok(()), |e| Err(format!("{}: {e}", path.display())))
+}

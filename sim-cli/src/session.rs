@@ -1,0 +1,144 @@
+//! From a path to a played scenario: files found and read, the cluster made from the profile, the run done.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sim_apimachinery::quantity::Quantity;
+use sim_core::cluster::{Cluster, Profile};
+use sim_core::scenario::format::ClusterChoice;
+use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
+use sim_core::time::SimTime;
+use sim_core::trace::recording;
+use sim_workload::ProfileSet;
+
+/// Larger files than this are not read.
+const FILE_BYTES_MAX: u64 = 3 << 20;
+
+/// A run that was played.
+pub struct Played {
+    /// The scenario.
+    pub loaded: Arc<Loaded>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The player, with the cluster as it is at the end.
+    pub player: Player,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// The scenario files that paths mean: files themselves, and the `.yaml` files of folders, in order of their names.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            found.extend(in_folder(path)?);
+        } else if path.exists() {
+            found.push(path.clone());
+        } else {
+            return Err(format!("{}: no such file or folder", path.display()));
+        }
+    }
+    if found.is_empty() { Err("no scenario files were found (they end in .yaml)".into()) } else { Ok(found) }
+}
+
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in entries.filter_map(Result::ok).map(|e| e.path()) {
+        if entry.is_dir() {
+            found.extend(in_folder(&entry)?);
+        } else if entry.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(format!("{}: the file has {size} bytes, at most {FILE_BYTES_MAX} are read", path.display()));
+    }
+    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    String::from_utf8(bytes).map_err(|_| format!("{}: the file is not text (UTF-8)", path.display()))
+}
+
+/// Reads a scenario file and the manifests it names.
+pub fn load(path: &Path) -> Result<Loaded, Problem> {
+    let name = path.display().to_string();
+    let text = read(path).map_err(|message| Problem { file: name.clone(), position: Default::default(), message, hint: String::new() })?;
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    scenario::load(&name, &text, &mut |file| read(&folder.join(file)))
+}
+
+/// The profile a scenario asks for.
+pub fn profile(choice: &ClusterChoice) -> Result<Profile, String> {
+    let mut profile = Profile::named(&choice.profile).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
+    if let Some(count) = choice.nodes {
+        if count == 0 || count > 5000 {
+            return Err("a cluster has 1 to 5000 nodes".into());
+        }
+        profile.nodes = (1..=count).map(sim_core::kubelet::NodeConfig::worker).collect();
+    }
+    let amount = |text: &Option<String>| text.as_deref().map(Quantity::parse).transpose();
+    let (cpu, memory) = (amount(&choice.node_cpu)?, amount(&choice.node_memory)?);
+    for node in &mut profile.nodes {
+        if let Some(cpu) = cpu {
+            node.cpu_millis = cpu.milli_value();
+        }
+        if let Some(memory) = memory {
+            node.memory_bytes = memory.value();
+        }
+        if let Some(pods) = choice.node_pods {
+            node.pods = i64::from(pods);
+        }
+        for (image, size) in &choice.images {
+            node.images.insert(image.clone(), Quantity::parse(size)?.value().max(0) as u64);
+        }
+    }
+    profile.registry.missing.extend(choice.missing_images.iter().cloned());
+    profile.load_balancer = choice.load_balancer.unwrap_or(profile.load_balancer);
+    Ok(profile)
+}
+
+/// Plays a scenario. `watch` is called whenever the trace may have grown.
+pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, SimTime)) -> Result<Played, String> {
+    let choice = &loaded.scenario.cluster;
+    let mut workloads = ProfileSet::builtin();
+    for name in &choice.workloads {
+        if !workloads.prefer(name) {
+            return Err(format!("there is no workload profile {name:?}"));
+        }
+    }
+    let cluster = Cluster::new(Arc::new(profile(choice)?), Arc::new(workloads), seed);
+    let mut player = Player::new(cluster, loaded.clone());
+    let began = player.began();
+    let outcome = player.play(&mut |cluster| watch(cluster, began));
+    Ok(Played { loaded: loaded.clone(), outcome, player, seed })
+}
+
+impl Played {
+    /// The recording of the run, line by line.
+    pub fn recording(&self, write: &mut dyn FnMut(&str)) {
+        let scenario = &self.loaded.scenario;
+        let header = recording::Header {
+            name: scenario.metadata.name.clone(),
+            about: scenario.about.clone(),
+            began: self.player.began(),
+            namespace: scenario.record_namespace.clone().unwrap_or_default(),
+        };
+        recording::write(&header, self.player.cluster.etcd(), &self.player.cluster.trace, write);
+    }
+
+    /// A number that tells recordings apart: FNV-1a of all lines, 64 bits.
+    pub fn digest(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        self.recording(&mut |line| {
+            for byte in line.bytes().chain([b'\n']) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        });
+        hash
+    }
+}
