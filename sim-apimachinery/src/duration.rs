@@ -1,6 +1,7 @@
 //! Durations as Go writes and reads them (`1m20s`, `1.5s`, `150ms`), and the short form of kubectl's AGE column.
 
-const UNITS: [(&str, u64); 7] = [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
+const UNITS: [(&str, u64); 7] =
+    [("ns", 1), ("us", 1_000), ("µs", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
 
 /// Go's `Duration.String` of so many nanoseconds.
 pub fn go_string(nanos: u64) -> String {
@@ -60,7 +61,11 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
         return None;
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let part: u128 = if fraction.is_empty() { 0 } else { u128::from(fraction.parse::<u64>().ok()?) * u128::from(unit) / 10_u128.pow(fraction.len() as u32) };
+    let part: u128 = if fraction.is_empty() {
+        0
+    } else {
+        u128::from(fraction.parse::<u64>().ok()?) * u128::from(unit) / 10_u128.pow(fraction.len() as u32)
+    };
     whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
 }
 
@@ -87,7 +92,8 @@ mod tests {
 
     #[test]
     fn durations_print_as_go_prints_them() {
-        let printed: Vec<String> = [0, 150_000_000, 1_500_000_000, 80_000_000_000, 300_000_000_000, 3_600_000_000_000].map(go_string).into();
+        let printed: Vec<String> =
+            [0, 150_000_000, 1_500_000_000, 80_000_000_000, 300_000_000_000, 3_600_000_000_000].map(go_string).into();
         assert_eq!(printed, ["0s", "150ms", "1.5s", "1m20s", "5m0s", "1h0m0s"]);
     }
 

@@ -146,8 +146,12 @@ macro_rules! copy_status {
 }
 
 macro_rules! reset_status {
-    (Status, $o:ident) => { Arc::make_mut($o).status = Some(Default::default()) };
-    (Plain, $o:ident) => { () };
+    (Status, $o:ident) => {
+        Arc::make_mut($o).status = Some(Default::default())
+    };
+    (Plain, $o:ident) => {
+        ()
+    };
 }
 
 crate::for_each_kind!(define_object);

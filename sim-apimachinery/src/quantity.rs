@@ -133,7 +133,8 @@ fn round_away(nanos: i128, unit: i128) -> i64 {
 
 /// What a suffix multiplies with: numerator and denominator.
 fn suffix_of(suffix: &str) -> Option<((i128, i128), Format)> {
-    const DECIMAL: [(&str, i32); 11] = [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18), ("K", -99)];
+    const DECIMAL: [(&str, i32); 11] =
+        [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18), ("K", -99)];
     const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
     if let Some((_, power)) = BINARY.iter().find(|(name, _)| *name == suffix) {
         return Some(((1_i128 << power, 1), Format::BinarySi));

@@ -161,7 +161,9 @@ fn parse_requirement(text: &str) -> Result<Requirement, String> {
     for (sign, operator) in [('>', Operator::Gt), ('<', Operator::Lt)] {
         if let Some((key, value)) = text.split_once(sign) {
             let value = value.trim();
-            value.parse::<i64>().map_err(|_| format!("values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"))?;
+            value
+                .parse::<i64>()
+                .map_err(|_| format!("values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"))?;
             return Ok(Requirement::new(checked_key(key)?, operator, vec![value.to_owned()]));
         }
     }
@@ -188,7 +190,9 @@ fn checked_key(key: &str) -> Result<&str, String> {
     let key = key.trim();
     let name = key.rsplit('/').next().unwrap_or_default();
     if name.is_empty() || name.len() > 63 || !is_label_text(name) {
-        return Err(format!("key: Invalid value: {key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"));
+        return Err(format!(
+            "key: Invalid value: {key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+        ));
     }
     Ok(key)
 }
@@ -196,7 +200,9 @@ fn checked_key(key: &str) -> Result<&str, String> {
 fn checked_value(value: &str) -> Result<&str, String> {
     let value = value.trim();
     if !value.is_empty() && (value.len() > 63 || !is_label_text(value)) {
-        return Err(format!("values[0]: Invalid value: {value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
+        return Err(format!(
+            "values[0]: Invalid value: {value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+        ));
     }
     Ok(value)
 }

@@ -8,12 +8,12 @@ use k8s_openapi::api::apps::v1::DeploymentSpec;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use crate::Kind;
 use crate::names;
 use crate::object::Object;
 use crate::quantity::Quantity;
 use crate::selector::Selector;
 use crate::status::Cause;
-use crate::Kind;
 
 struct Errors(Vec<Cause>);
 
@@ -228,7 +228,11 @@ fn resources(container: &Container, path: &str, errors: &mut Errors) {
                     let limit = resources.limits.as_ref().and_then(|l| l.get(name)).and_then(|l| Quantity::parse(&l.0).ok());
                     if part == "requests" && limit.is_some_and(|l| q > l) {
                         let most = limit.map(|l| l.to_string()).unwrap_or_default();
-                        errors.invalid(&format!("{path}.resources.requests"), &quantity.0, &format!("must be less than or equal to {name} limit of {most}"));
+                        errors.invalid(
+                            &format!("{path}.resources.requests"),
+                            &quantity.0,
+                            &format!("must be less than or equal to {name} limit of {most}"),
+                        );
                     }
                 }
             }
@@ -260,13 +264,23 @@ fn service(service: &Service, errors: &mut Errors) {
 fn immutable(next: &Object, current: &Object, errors: &mut Errors) {
     let changed = |a: &LabelSelector, b: &LabelSelector| a != b;
     let selector = match (next, current) {
-        (Object::Deployment(n), Object::Deployment(c)) => n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector),
-        (Object::ReplicaSet(n), Object::ReplicaSet(c)) => n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector),
-        (Object::DaemonSet(n), Object::DaemonSet(c)) => n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector),
+        (Object::Deployment(n), Object::Deployment(c)) => {
+            n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector)
+        }
+        (Object::ReplicaSet(n), Object::ReplicaSet(c)) => {
+            n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector)
+        }
+        (Object::DaemonSet(n), Object::DaemonSet(c)) => {
+            n.spec.as_ref().zip(c.spec.as_ref()).filter(|(n, c)| changed(&n.selector, &c.selector)).map(|(n, _)| &n.selector)
+        }
         _ => None,
     };
     if let Some(selector) = selector {
-        errors.add("FieldValueInvalid", "spec.selector", format!("Invalid value: {}: field is immutable", serde_json::to_string(selector).unwrap_or_default()));
+        errors.add(
+            "FieldValueInvalid",
+            "spec.selector",
+            format!("Invalid value: {}: field is immutable", serde_json::to_string(selector).unwrap_or_default()),
+        );
     }
     if let (Object::Pod(n), Object::Pod(c)) = (next, current) {
         if frozen(n.spec.as_ref()) != frozen(c.spec.as_ref()) {

@@ -57,7 +57,9 @@ fn tell(played: &Played, wanted: &str) -> Result<(), String> {
         .etcd()
         .history()
         .iter()
-        .filter(|c| c.object.kind() == kind && c.object.name().starts_with(name) && (namespace.is_empty() || c.object.namespace() == namespace))
+        .filter(|c| {
+            c.object.kind() == kind && c.object.name().starts_with(name) && (namespace.is_empty() || c.object.namespace() == namespace)
+        })
         .collect();
     let Some(last) = history.last() else { return Err(format!("{wanted} was never there")) };
     let subject = last.object.key();
@@ -80,8 +82,19 @@ fn state(object: &Object) -> String {
         Object::Deployment(d) => {
             let status = d.status.clone().unwrap_or_default();
             let n = |v: Option<i32>| v.unwrap_or(0);
-            let conditions: Vec<String> = status.conditions.iter().flatten().map(|c| format!("{}={} ({})", c.type_, c.status, c.reason.clone().unwrap_or_default())).collect();
-            format!("{} replicas, {} updated, {} available; {}", n(status.replicas), n(status.updated_replicas), n(status.available_replicas), conditions.join(", "))
+            let conditions: Vec<String> = status
+                .conditions
+                .iter()
+                .flatten()
+                .map(|c| format!("{}={} ({})", c.type_, c.status, c.reason.clone().unwrap_or_default()))
+                .collect();
+            format!(
+                "{} replicas, {} updated, {} available; {}",
+                n(status.replicas),
+                n(status.updated_replicas),
+                n(status.available_replicas),
+                conditions.join(", ")
+            )
         }
         _ => String::new(),
     }
@@ -95,7 +108,9 @@ fn tell_decisions(played: &Played, subject: &sim_apimachinery::ObjectKey) {
     let mut lines = Vec::new();
     for (_, step) in cluster.trace.steps().filter(|(_, s)| s.time >= began) {
         let text = match &step.what {
-            What::Reconciled { key, decision, reasons } if key == subject => Some(format!("{}: {decision}; {}", step.component, reasons.join("; "))),
+            What::Reconciled { key, decision, reasons } if key == subject => {
+                Some(format!("{}: {decision}; {}", step.component, reasons.join("; ")))
+            }
             What::Scheduled(decision) if decision.pod == subject.path() => {
                 let mut text = format!("kube-scheduler: {}", decision.message);
                 decision.nodes.iter().for_each(|n| text.push_str(&format!("\n             {}", verdict(n))));

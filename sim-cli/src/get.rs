@@ -63,8 +63,10 @@ fn show(played: &Played, arguments: &GetArguments) -> Result<(), String> {
     };
     let objects = objects_at(played, kind, at);
     let name = arguments.object.get(1);
-    let chosen: Vec<&Object> =
-        objects.values().filter(|o| name.is_none_or(|n| n == o.name()) && (arguments.namespace.is_empty() || o.namespace() == arguments.namespace)).collect();
+    let chosen: Vec<&Object> = objects
+        .values()
+        .filter(|o| name.is_none_or(|n| n == o.name()) && (arguments.namespace.is_empty() || o.namespace() == arguments.namespace))
+        .collect();
     if chosen.is_empty() {
         return Err(format!("no {} were there at that moment", kind.resource().plural));
     }
@@ -100,11 +102,21 @@ fn state(object: &Object) -> String {
         Object::Pod(pod) => summary(pod),
         Object::Deployment(d) => {
             let status = d.status.clone().unwrap_or_default();
-            format!("{}/{} ready, {} updated", status.ready_replicas.unwrap_or(0), d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0), status.updated_replicas.unwrap_or(0))
+            format!(
+                "{}/{} ready, {} updated",
+                status.ready_replicas.unwrap_or(0),
+                d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
+                status.updated_replicas.unwrap_or(0)
+            )
         }
         Object::ReplicaSet(r) => {
             let status = r.status.clone().unwrap_or_default();
-            format!("{} desired, {} current, {} ready", r.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0), status.replicas, status.ready_replicas.unwrap_or(0))
+            format!(
+                "{} desired, {} current, {} ready",
+                r.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
+                status.replicas,
+                status.ready_replicas.unwrap_or(0)
+            )
         }
         _ => String::new(),
     }

@@ -69,7 +69,9 @@ impl Result {
             Ended::Done => None,
             Ended::TimeLimit => Some((0, "the time limit came before the end: the scenario does not come to rest".into())),
             Ended::StepFailed { step, line, message } => Some((*line, format!("step {step} failed: {message}"))),
-            Ended::NotSimulated { step, line, message } => Some((*line, format!("step {step} needs something that is not simulated: {message}"))),
+            Ended::NotSimulated { step, line, message } => {
+                Some((*line, format!("step {step} needs something that is not simulated: {message}")))
+            }
         }
     }
 }
@@ -106,7 +108,14 @@ fn human(row: &Result) {
     let digest = row.digest.map(|d| format!("  digest {d:016x}")).unwrap_or_default();
     let word = if row.held() { coloured("ok", "32", paint) } else { coloured("FAILED", "31;1", paint) };
     let held = row.verdicts.iter().filter(|v| v.held).count();
-    line(&format!("{word:>6} {} (seed {}): {held} of {} expectations held, {} simulated, {} steps{digest}", row.name, row.seed, row.verdicts.len(), row.took, row.steps));
+    line(&format!(
+        "{word:>6} {} (seed {}): {held} of {} expectations held, {} simulated, {} steps{digest}",
+        row.name,
+        row.seed,
+        row.verdicts.len(),
+        row.took,
+        row.steps
+    ));
     for warning in &row.warnings {
         line(&format!("       warning: {warning}"));
     }
@@ -176,7 +185,11 @@ fn junit(rows: &[Result]) -> String {
             suite.add_test_case(failed_case("steps", &text));
         }
         for verdict in &row.verdicts {
-            suite.add_test_case(if verdict.held { TestCase::new(verdict.name.clone(), TestCaseStatus::success()) } else { failed_case(&verdict.name, &verdict.detail) });
+            suite.add_test_case(if verdict.held {
+                TestCase::new(verdict.name.clone(), TestCaseStatus::success())
+            } else {
+                failed_case(&verdict.name, &verdict.detail)
+            });
         }
         report.add_test_suite(suite);
     }

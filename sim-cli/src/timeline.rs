@@ -88,7 +88,11 @@ fn describe_change(cluster: &Cluster, revision: u64) -> Option<String> {
             let name = about.name.as_deref().unwrap_or_default();
             let count = event.count.filter(|c| *c > 1).map(|c| format!(" (x{c})")).unwrap_or_default();
             let text = event.message.as_deref().unwrap_or_default();
-            Some(format!("  event {} {name}: {} {text}{count}", about.kind.as_deref().unwrap_or_default(), event.reason.as_deref().unwrap_or_default()))
+            Some(format!(
+                "  event {} {name}: {} {text}{count}",
+                about.kind.as_deref().unwrap_or_default(),
+                event.reason.as_deref().unwrap_or_default()
+            ))
         }
         _ if matches!(object.kind(), Kind::Endpoints | Kind::EndpointSlice) => None,
         _ => match change.change {

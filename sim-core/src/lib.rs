@@ -3,13 +3,13 @@
 
 pub mod client_go;
 pub mod cluster;
+pub mod component;
 pub mod etcd;
 pub mod kube_apiserver;
 pub mod kube_controller_manager;
 pub mod kube_proxy;
 pub mod kube_scheduler;
 pub mod kubelet;
-pub mod component;
 pub mod metrics_server;
 pub mod random;
 pub mod scenario;

@@ -38,7 +38,11 @@ fn merge_key(field: &str, items: &[&Value]) -> Option<&'static str> {
         let is_container = items.iter().any(|i| i.get("containerPort").is_some());
         return Some(if is_container { "containerPort" } else { "port" });
     }
-    MERGE_KEYS.iter().find(|(name, _)| *name == field).map(|(_, key)| *key).filter(|key| items.iter().all(|i| i.get(key).is_some() || i.get("$patch").is_some()))
+    MERGE_KEYS
+        .iter()
+        .find(|(name, _)| *name == field)
+        .map(|(_, key)| *key)
+        .filter(|key| items.iter().all(|i| i.get(key).is_some() || i.get("$patch").is_some()))
 }
 
 /// Applies a strategic merge patch.
@@ -200,7 +204,8 @@ mod tests {
 
     #[test]
     fn lists_with_a_merge_key_merge_item_by_item() {
-        let before = json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "K", "value": "1"}]}, {"name": "b"}], "args": [1, 2]});
+        let before =
+            json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "K", "value": "1"}]}, {"name": "b"}], "args": [1, 2]});
         let patch = json!({"containers": [{"name": "a", "image": "y"}, {"name": "b", "$patch": "delete"}, {"name": "c"}], "args": [3]});
         let after = json!({"containers": [{"name": "a", "image": "y", "env": [{"name": "K", "value": "1"}]}, {"name": "c"}], "args": [3]});
         assert_eq!(apply(&before, &patch), Ok(after));

@@ -141,7 +141,8 @@ impl<'t> Builder<'t> {
                 continue;
             }
             if values.insert(key.clone(), value).is_some() {
-                self.warnings.push(Warning { position: key_place, message: format!("the key {key:?} is given twice; the last one counts") });
+                self.warnings
+                    .push(Warning { position: key_place, message: format!("the key {key:?} is given twice; the last one counts") });
             }
             spans.insert(key, (key_place, tree));
         }
@@ -155,7 +156,9 @@ impl<'t> Builder<'t> {
         let place = position(&span.start);
         match self.node(event, span, depth + 1)?.0 {
             Value::String(text) => Ok(text),
-            Value::Array(_) | Value::Object(_) => Err(YamlError { position: place, message: "a key must be a text, not a list or a map".into() }),
+            Value::Array(_) | Value::Object(_) => {
+                Err(YamlError { position: place, message: "a key must be a text, not a list or a map".into() })
+            }
             other => Ok(other.to_string()),
         }
     }
@@ -179,7 +182,9 @@ fn merge_into(
             }
             Ok(())
         }
-        (Value::Array(items), Inside::List(trees)) => items.into_iter().zip(trees).try_for_each(|node| merge_into(values, spans, node, place)),
+        (Value::Array(items), Inside::List(trees)) => {
+            items.into_iter().zip(trees).try_for_each(|node| merge_into(values, spans, node, place))
+        }
         _ => Err(YamlError { position: place, message: "map merge requires map or sequence of maps as the value".into() }),
     }
 }

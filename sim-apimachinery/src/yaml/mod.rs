@@ -157,7 +157,10 @@ mod tests {
         check("a: 0644", json!({"a": 420}));
         check("a: [yes, off, y, True]", json!({"a": [true, false, true, true]}));
         check("a: [1_000, 0b11, 0x1F, 0o17, 1e3, 1.5, -0644]", json!({"a": [1000, 3, 31, 15, 1000, 1.5, -420]}));
-        check("a: [12:30, 2001-12-14, 100m, 1.2.3, ~, Null, '', \"yes\"]", json!({"a": ["12:30", "2001-12-14", "100m", "1.2.3", null, null, "", "yes"]}));
+        check(
+            "a: [12:30, 2001-12-14, 100m, 1.2.3, ~, Null, '', \"yes\"]",
+            json!({"a": ["12:30", "2001-12-14", "100m", "1.2.3", null, null, "", "yes"]}),
+        );
         check("on: 1\n80: x", json!({"true": 1, "80": "x"}));
         check("a: !Ref foo", json!({"a": "foo"}));
         check("a: !!str 12", json!({"a": "12"}));

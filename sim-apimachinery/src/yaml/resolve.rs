@@ -59,7 +59,8 @@ fn float(text: &str) -> Option<Value> {
 
 /// Whether a plain scalar may surprise: a word that is a boolean, or a number in base eight.
 pub fn surprise(text: &str) -> Option<String> {
-    let word = matches!(text, "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF");
+    let word =
+        matches!(text, "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF");
     if word {
         return Some(format!("{text} is a boolean here; quote it if a text is meant"));
     }

@@ -66,10 +66,15 @@ fn first_objects() -> Vec<Object> {
     objects.push(kubernetes_service());
     objects.push(hostpath_class());
     for (name, value, text) in [
-        ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        ),
         ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
     ] {
-        objects.push(PriorityClass { metadata: named(name), value: Some(value), description: Some(text.into()), ..Default::default() }.into());
+        objects
+            .push(PriorityClass { metadata: named(name), value: Some(value), description: Some(text.into()), ..Default::default() }.into());
     }
     objects
 }
@@ -84,7 +89,12 @@ fn kubernetes_service() -> Object {
         target_port: Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(6443)),
         ..Default::default()
     };
-    let spec = ServiceSpec { cluster_ip: Some("10.96.0.1".into()), ports: Some(vec![port]), type_: Some("ClusterIP".into()), ..Default::default() };
+    let spec = ServiceSpec {
+        cluster_ip: Some("10.96.0.1".into()),
+        ports: Some(vec![port]),
+        type_: Some("ClusterIP".into()),
+        ..Default::default()
+    };
     Service { metadata, spec: Some(spec), ..Default::default() }.into()
 }
 

@@ -141,7 +141,8 @@ impl Cluster {
         let component = ComponentId::Kubelet(node.into());
         self.known(&component)?;
         let mut outbox = Vec::new();
-        let random = self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
+        let random =
+            self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
         let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         let kubelet = self.kubelets.get_mut(node).expect("known() found it");
         kubelet.set_fault(fault, &mut context);
@@ -155,7 +156,8 @@ impl Cluster {
     fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
         let component = ComponentId::ControllerManager;
         let mut outbox = Vec::new();
-        let random = self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
+        let random =
+            self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
         let last = down.then(|| crate::time::SimTime(self.now.0.saturating_sub(random.below(10 * crate::time::SECOND))));
         let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         self.manager.set_silent(node, last, &mut context);

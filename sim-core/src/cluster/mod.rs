@@ -371,7 +371,12 @@ impl Cluster {
     }
 
     fn pod_metrics(&self, namespace: &str, labels: &str) -> Answer {
-        let unavailable = || Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request (get pods.metrics.k8s.io)"));
+        let unavailable = || {
+            Box::new(Status::new(
+                Reason::ServiceUnavailable,
+                "the server is currently unable to handle the request (get pods.metrics.k8s.io)",
+            ))
+        };
         if !self.profile.metrics_server {
             return Err(unavailable());
         }

@@ -1,7 +1,6 @@
 //! A cluster profile: which nodes there are, which images they hold, and how long things take.
 //! The shipped numbers were measured from recordings of a real v1.36.2 cluster (two CPUs, one node).
 
-
 use serde::{Deserialize, Serialize};
 
 use crate::kubelet::{KubeletLatencies, NodeConfig, RegistryConfig};
@@ -104,4 +103,3 @@ impl Profile {
     /// The names of the shipped profiles.
     pub const NAMES: [&'static str; 2] = ["docker-desktop", "three-nodes"];
 }
-

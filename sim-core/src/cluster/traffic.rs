@@ -87,7 +87,9 @@ impl Backends for Network<'_> {
         let container = self.cluster.container_on(&namespace, &pod, port).ok_or(BackendError::Refused)?;
         let now = self.cluster.now.0;
         let cause = self.cause;
-        self.cluster.with_process(&namespace, &pod, &container, cause, |process| process.command(now, &command)).unwrap_or(Err(BackendError::Refused))
+        self.cluster
+            .with_process(&namespace, &pod, &container, cause, |process| process.command(now, &command))
+            .unwrap_or(Err(BackendError::Refused))
     }
 }
 
@@ -128,7 +130,9 @@ impl Cluster {
             HttpResult::Answer { latency_nanos, .. } if latency_nanos > call.timeout => {
                 HttpOutcome { latency: call.timeout, ..HttpOutcome::failed("timeout", Some(pod)) }
             }
-            HttpResult::Answer { status, body, latency_nanos, .. } => HttpOutcome { status, body, error: None, latency: latency_nanos, pod: Some(pod) },
+            HttpResult::Answer { status, body, latency_nanos, .. } => {
+                HttpOutcome { status, body, error: None, latency: latency_nanos, pod: Some(pod) }
+            }
         }
     }
 
@@ -197,7 +201,6 @@ impl Cluster {
         })
     }
 }
-
 
 /// `redis`, `redis.shop` or `redis.shop.svc.cluster.local`.
 fn split_host(host: &str, namespace: &str) -> (String, String) {

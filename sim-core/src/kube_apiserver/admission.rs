@@ -38,7 +38,8 @@ impl ApiServer {
     fn admit_pod(&mut self, pod: &mut Pod) -> Outcome<()> {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let namespace = pod.metadata.namespace.clone().unwrap_or_default();
-        let account = pod.spec.as_ref().and_then(|s| s.service_account_name.clone()).filter(|a| !a.is_empty()).unwrap_or_else(|| "default".into());
+        let account =
+            pod.spec.as_ref().and_then(|s| s.service_account_name.clone()).filter(|a| !a.is_empty()).unwrap_or_else(|| "default".into());
         if self.etcd.get(&ObjectKey::new(Kind::ServiceAccount, &namespace, &account)).is_none() {
             let why = format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
             return Err(Box::new(Status::forbidden(Kind::Pod, &name, &why)));
@@ -73,7 +74,8 @@ impl ApiServer {
     fn default_storage_class(&self, claim: &mut PersistentVolumeClaim) {
         let Some(spec) = claim.spec.as_mut().filter(|s| s.storage_class_name.is_none()) else { return };
         let marked = |c: &&Arc<StorageClass>| c.metadata.annotations.iter().flatten().any(|(k, v)| k == DEFAULT_CLASS && v == "true");
-        let mut classes: Vec<&Arc<StorageClass>> = self.etcd.list(Kind::StorageClass, "").filter_map(StorageClass::from_object).filter(marked).collect();
+        let mut classes: Vec<&Arc<StorageClass>> =
+            self.etcd.list(Kind::StorageClass, "").filter_map(StorageClass::from_object).filter(marked).collect();
         classes.sort_by_key(|c| (c.metadata.creation_timestamp.clone().map(|t| std::cmp::Reverse(t.0)), c.metadata.name.clone()));
         spec.storage_class_name = classes.first().and_then(|c| c.metadata.name.clone());
     }

@@ -133,7 +133,9 @@ impl ApiServer {
             Verb::UpdateScale { key, replicas, resource_version } => {
                 self.update_scale(&key, replicas, resource_version.as_deref(), call).map(Reply::Scale)
             }
-            Verb::PodMetrics { .. } => Err(Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request"))),
+            Verb::PodMetrics { .. } => {
+                Err(Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request")))
+            }
         }
     }
 

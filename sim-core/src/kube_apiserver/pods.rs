@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Cause, DeleteOptions, Kind, Object, ObjectKey, Patch, Part, Reason, Status, TypedPatch, Typed};
+use sim_apimachinery::{Cause, DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Reason, Status, Typed, TypedPatch};
 
 use super::{ApiServer, Call, Outcome};
 use crate::time::SimTime;
@@ -86,7 +86,11 @@ impl ApiServer {
             return Ok(());
         }
         if status.disruptions_allowed.unwrap_or(0) <= 0 {
-            let text = format!("The disruption budget {name} needs {} healthy pods and has {} currently", status.desired_healthy.unwrap_or(0), status.current_healthy.unwrap_or(0));
+            let text = format!(
+                "The disruption budget {name} needs {} healthy pods and has {} currently",
+                status.desired_healthy.unwrap_or(0),
+                status.current_healthy.unwrap_or(0)
+            );
             return Err(refused(text, 0));
         }
         let mut next = (**budget).clone();
@@ -120,7 +124,12 @@ fn ignores_budgets(pod: &Pod) -> bool {
 fn selects(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     let nothing = Default::default();
     let labels = pod.metadata.labels.as_ref().unwrap_or(&nothing);
-    budget.spec.as_ref().and_then(|s| s.selector.as_ref()).and_then(|s| Selector::from_label_selector(s).ok()).is_some_and(|s| s.matches(labels))
+    budget
+        .spec
+        .as_ref()
+        .and_then(|s| s.selector.as_ref())
+        .and_then(|s| Selector::from_label_selector(s).ok())
+        .is_some_and(|s| s.matches(labels))
 }
 
 fn is_ready(pod: &Pod) -> bool {

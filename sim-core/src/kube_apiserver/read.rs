@@ -19,9 +19,8 @@ impl ApiServer {
         let labels = Selector::parse(labels).map_err(|e| bad_request(format!("unable to parse requirement: {e}")))?;
         let fields = FieldSelector::parse(fields).map_err(|e| bad_request(e.to_string()))?;
         let nothing = Default::default();
-        let matches = |o: &&Object| {
-            labels.matches(o.metadata().labels.as_ref().unwrap_or(&nothing)) && fields.matches(|path| field(o, path))
-        };
+        let matches =
+            |o: &&Object| labels.matches(o.metadata().labels.as_ref().unwrap_or(&nothing)) && fields.matches(|path| field(o, path));
         Ok(self.etcd.list(kind, namespace).filter(matches).cloned().collect())
     }
 }

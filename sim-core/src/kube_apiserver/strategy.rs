@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus, ServiceStatus};
+use k8s_openapi::api::core::v1::{
+    NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus, ServiceStatus,
+};
 use sim_apimachinery::{Kind, Object, Trait};
 
 /// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).

@@ -89,7 +89,8 @@ fn check_finalizers(current: &Object, next: &Object) -> Outcome<()> {
         return Ok(());
     }
     let before = current.metadata().finalizers.clone().unwrap_or_default();
-    let added: Vec<String> = next.metadata().finalizers.iter().flatten().filter(|f| !before.contains(f)).map(|f| format!("{f:?}")).collect();
+    let added: Vec<String> =
+        next.metadata().finalizers.iter().flatten().filter(|f| !before.contains(f)).map(|f| format!("{f:?}")).collect();
     if added.is_empty() {
         return Ok(());
     }

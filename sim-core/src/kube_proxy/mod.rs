@@ -60,7 +60,8 @@ impl KubeProxy {
 
     fn endpoints(&self, namespace: &str, name: &str, port_name: Option<&str>, target: Option<&IntOrString>) -> Vec<(String, u16)> {
         let mut by_class: BTreeMap<u8, Vec<(String, u16)>> = BTreeMap::new();
-        let of_service = |s: &&std::sync::Arc<EndpointSlice>| s.metadata.labels.as_ref().and_then(|l| l.get(SERVICE_NAME)).is_some_and(|n| n == name);
+        let of_service =
+            |s: &&std::sync::Arc<EndpointSlice>| s.metadata.labels.as_ref().and_then(|l| l.get(SERVICE_NAME)).is_some_and(|n| n == name);
         for slice in self.caches.in_namespace::<EndpointSlice>(namespace).filter(of_service) {
             let ports = slice.ports.as_deref().unwrap_or_default();
             let named = ports.iter().find(|p| p.name.as_deref().unwrap_or_default() == port_name.unwrap_or_default());

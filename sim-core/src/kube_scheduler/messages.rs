@@ -10,7 +10,9 @@ pub fn unschedulable(nodes: usize, prefilter: Option<&str>, verdicts: &[NodeVerd
         return "no nodes available to schedule pods".into();
     }
     if let Some(text) = prefilter {
-        return format!("0/{nodes} nodes are available: {text}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is not helpful for scheduling.");
+        return format!(
+            "0/{nodes} nodes are available: {text}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is not helpful for scheduling."
+        );
     }
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut helpless, mut victimless) = (0, 0);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition};
-use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Request, TypedPatch, Typed, Verb};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Request, Typed, TypedPatch, Verb};
 
 use self::node_info::NodeInfo;
 use self::queue::{Queue, Waiting};
@@ -105,9 +105,7 @@ impl KubeScheduler {
             Input::Start => *self = KubeScheduler::new(self.config.clone()),
             Input::Watch(events) => events.iter().for_each(|e| self.on_event(e, context)),
             Input::Answer { token, answer } => self.on_answer(token, answer, context),
-            Input::Wake => {
-                while self.timers.pop_due(context.now).is_some() {}
-            }
+            Input::Wake => while self.timers.pop_due(context.now).is_some() {},
         }
         self.run(context);
         self.send_events(context);
@@ -245,7 +243,8 @@ impl KubeScheduler {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         for source in spec.volumes.iter().flatten().filter_map(|v| v.persistent_volume_claim.as_ref()) {
             let name = &source.claim_name;
-            let Some(claim) = self.caches.object(Kind::PersistentVolumeClaim, namespace, name).and_then(PersistentVolumeClaim::from_object) else {
+            let Some(claim) = self.caches.object(Kind::PersistentVolumeClaim, namespace, name).and_then(PersistentVolumeClaim::from_object)
+            else {
                 return Some(format!("persistentvolumeclaim \"{name}\" not found"));
             };
             if claim.metadata.deletion_timestamp.is_some() {
@@ -310,7 +309,11 @@ impl KubeScheduler {
     }
 
     fn bind(&mut self, pod: &Arc<Pod>, node: &Arc<str>, context: &mut Context<'_>) {
-        let key = ObjectKey::new(Kind::Pod, pod.metadata.namespace.as_deref().unwrap_or_default(), pod.metadata.name.as_deref().unwrap_or_default());
+        let key = ObjectKey::new(
+            Kind::Pod,
+            pod.metadata.namespace.as_deref().unwrap_or_default(),
+            pod.metadata.name.as_deref().unwrap_or_default(),
+        );
         let verb = Verb::Bind { pod: key, uid: uid_of(pod), node: node.clone() };
         self.ask(Asked::Bind { pod: pod.clone(), node: node.clone() }, verb, context);
     }
@@ -330,7 +333,11 @@ impl KubeScheduler {
             ..Default::default()
         };
         if !has_condition(&pod, &condition) {
-            let key = ObjectKey::new(Kind::Pod, pod.metadata.namespace.as_deref().unwrap_or_default(), pod.metadata.name.as_deref().unwrap_or_default());
+            let key = ObjectKey::new(
+                Kind::Pod,
+                pod.metadata.namespace.as_deref().unwrap_or_default(),
+                pod.metadata.name.as_deref().unwrap_or_default(),
+            );
             let patch = Patch::Typed(TypedPatch::PodConditions(vec![condition]));
             self.ask(Asked::Condition, Verb::Patch { key, part: Part::Status, patch }, context);
         }
@@ -353,13 +360,18 @@ impl KubeScheduler {
         match answer {
             Ok(_) => {
                 let text = format!("Successfully assigned {} to {node}", path_of(&pod));
-                let draft = EventDraft { action: "Binding", ..EventDraft::normal(ObjectReference::to(&Object::Pod(pod)), "Scheduled", text) };
+                let draft =
+                    EventDraft { action: "Binding", ..EventDraft::normal(ObjectReference::to(&Object::Pod(pod)), "Scheduled", text) };
                 self.recorder.tell(context.now, &draft, None, context.cause);
             }
             Err(_) => {
                 let uid = uid_of(&pod);
                 self.unplace(&uid);
-                let known = self.caches.object(Kind::Pod, pod.metadata.namespace.as_deref().unwrap_or_default(), pod.metadata.name.as_deref().unwrap_or_default());
+                let known = self.caches.object(
+                    Kind::Pod,
+                    pod.metadata.namespace.as_deref().unwrap_or_default(),
+                    pod.metadata.name.as_deref().unwrap_or_default(),
+                );
                 if let Some(Object::Pod(current)) = known.filter(|o| o.uid() == uid) {
                     self.queue.put_back(Waiting::new(&uid, current.clone(), context.now, context.cause), context.now);
                 }

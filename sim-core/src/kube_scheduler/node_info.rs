@@ -24,7 +24,8 @@ impl Resources {
         let mut sum = Resources::default();
         let of = |c: &k8s_openapi::api::core::v1::Container| Resources::from_map(c.resources.as_ref().and_then(|r| r.requests.as_ref()));
         spec.containers.iter().for_each(|c| sum.add(&of(c)));
-        let (sidecars, init): (Vec<_>, Vec<_>) = spec.init_containers.iter().flatten().partition(|c| c.restart_policy.as_deref() == Some("Always"));
+        let (sidecars, init): (Vec<_>, Vec<_>) =
+            spec.init_containers.iter().flatten().partition(|c| c.restart_policy.as_deref() == Some("Always"));
         sidecars.into_iter().for_each(|c| sum.add(&of(c)));
         init.into_iter().for_each(|c| sum.at_least(&of(c)));
         sum.add(&Resources::from_map(spec.overhead.as_ref()));

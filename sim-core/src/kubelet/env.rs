@@ -58,7 +58,8 @@ fn secret<'a>(state: &'a PodState, name: &str) -> Option<&'a Secret> {
 /// Why a pod's volumes cannot be mounted, if something is missing.
 pub fn volume_problem(state: &PodState) -> Option<String> {
     for volume in state.spec().volumes.iter().flatten() {
-        let missing = |kind: &str, name: &str| Some(format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found", volume.name));
+        let missing =
+            |kind: &str, name: &str| Some(format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found", volume.name));
         if let Some(source) = volume.config_map.as_ref().filter(|v| v.optional != Some(true)) {
             if config_map(state, &source.name).is_none() {
                 return missing("configmap", &source.name);
@@ -192,7 +193,12 @@ fn sourced(state: &PodState, spec: &Container, source: &EnvVarSource, config: &K
         None if list == "limits" => node,
         None => Quantity::from_millis(0),
     };
-    let divisor = wanted.divisor.as_ref().and_then(|d| Quantity::parse(&d.0).ok()).filter(|d| !d.is_zero()).unwrap_or_else(|| Quantity::from_millis(1000));
+    let divisor = wanted
+        .divisor
+        .as_ref()
+        .and_then(|d| Quantity::parse(&d.0).ok())
+        .filter(|d| !d.is_zero())
+        .unwrap_or_else(|| Quantity::from_millis(1000));
     let (a, b) = (i128::from(amount.milli_value()), i128::from(divisor.milli_value().max(1)));
     Some(((a + b - 1) / b).to_string())
 }
@@ -283,7 +289,12 @@ fn files(state: &PodState, spec: &Container) -> BTreeMap<String, String> {
 pub fn mounted_disks(state: &PodState, index: usize) -> Vec<(String, Disk)> {
     let spec = state.container_spec(index);
     let writable = |name: &str| {
-        state.spec().volumes.iter().flatten().any(|v| v.name == name && (v.empty_dir.is_some() || v.persistent_volume_claim.is_some() || v.host_path.is_some()))
+        state
+            .spec()
+            .volumes
+            .iter()
+            .flatten()
+            .any(|v| v.name == name && (v.empty_dir.is_some() || v.persistent_volume_claim.is_some() || v.host_path.is_some()))
     };
     let mounts = spec.volume_mounts.iter().flatten().filter(|m| writable(&m.name));
     mounts.map(|m| (m.mount_path.clone(), state.disks.get(&m.mount_path).cloned().unwrap_or_default())).collect()
@@ -293,8 +304,10 @@ pub fn mounted_disks(state: &PodState, index: usize) -> Vec<(String, Disk)> {
 pub fn port_number(port: &IntOrString, ports: &[ContainerPort]) -> Option<u16> {
     match port {
         IntOrString::Int(number) => u16::try_from(*number).ok(),
-        IntOrString::String(name) => {
-            ports.iter().find(|p| p.name.as_deref() == Some(name)).and_then(|p| u16::try_from(p.container_port).ok()).or_else(|| name.parse().ok())
-        }
+        IntOrString::String(name) => ports
+            .iter()
+            .find(|p| p.name.as_deref() == Some(name))
+            .and_then(|p| u16::try_from(p.container_port).ok())
+            .or_else(|| name.parse().ok()),
     }
 }

@@ -101,7 +101,9 @@ impl Kubelet {
     /// Runs a lifecycle hook: whether it succeeded, and how long it takes.
     pub(super) fn run_hook(&mut self, uid: &str, index: usize, hook: &LifecycleHandler, context: &Context<'_>) -> (bool, Nanos) {
         let now = context.now.0;
-        let Some(State::Running { process, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else { return (false, 0) };
+        let Some(State::Running { process, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else {
+            return (false, 0);
+        };
         if let Some(sleep) = &hook.sleep {
             return (true, sleep.seconds.max(0) as u64 * SECOND);
         }
@@ -111,7 +113,8 @@ impl Kubelet {
         }
         if let Some(get) = &hook.http_get {
             let port = super::env::port_number(&get.port, &[]).unwrap_or(80);
-            let request = HttpRequest { method: "GET".into(), path: get.path.clone().unwrap_or_else(|| "/".into()), port, ..Default::default() };
+            let request =
+                HttpRequest { method: "GET".into(), path: get.path.clone().unwrap_or_else(|| "/".into()), port, ..Default::default() };
             return match process.http(now, &request, &mut NoBackends) {
                 HttpResult::Answer { status, latency_nanos, .. } => ((200..400).contains(&status), latency_nanos),
                 HttpResult::Timeout => (false, 30 * SECOND),
@@ -132,7 +135,9 @@ impl Kubelet {
     }
 
     fn signal(&mut self, uid: &str, index: usize, signal: Signal, context: &mut Context<'_>) {
-        let Some(State::Running { process, ended: None, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else { return };
+        let Some(State::Running { process, ended: None, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else {
+            return;
+        };
         process.signal(context.now.0, signal);
         self.advance(uid, index, context);
     }

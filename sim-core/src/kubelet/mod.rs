@@ -387,7 +387,15 @@ impl Kubelet {
         self.ask(Asked::Delete(uid.to_owned()), Verb::Delete { key, options }, context);
     }
 
-    fn tell(&mut self, uid: &str, container: Option<usize>, warning: bool, reason: &'static str, message: String, context: &mut Context<'_>) {
+    fn tell(
+        &mut self,
+        uid: &str,
+        container: Option<usize>,
+        warning: bool,
+        reason: &'static str,
+        message: String,
+        context: &mut Context<'_>,
+    ) {
         let Some(state) = self.pods.get(uid) else { return };
         let mut about = ObjectReference::to(&Object::Pod(state.pod.clone()));
         if let Some(index) = container {

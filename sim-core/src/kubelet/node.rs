@@ -145,9 +145,23 @@ impl Kubelet {
     fn node_conditions(&mut self, now: SimTime) -> Vec<NodeCondition> {
         let node = &self.node;
         let pressures = [
-            ("MemoryPressure", node.memory_pressure, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory", "insufficient memory available", "sufficient memory available"),
+            (
+                "MemoryPressure",
+                node.memory_pressure,
+                "KubeletHasInsufficientMemory",
+                "KubeletHasSufficientMemory",
+                "insufficient memory available",
+                "sufficient memory available",
+            ),
             ("DiskPressure", node.disk_pressure, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure", "disk pressure", "no disk pressure"),
-            ("PIDPressure", node.pid_pressure, "KubeletHasInsufficientPID", "KubeletHasSufficientPID", "insufficient PID available", "sufficient PID available"),
+            (
+                "PIDPressure",
+                node.pid_pressure,
+                "KubeletHasInsufficientPID",
+                "KubeletHasSufficientPID",
+                "insufficient PID available",
+                "sufficient PID available",
+            ),
         ];
         let ready = node.ready;
         let mut conditions = Vec::new();
@@ -155,7 +169,8 @@ impl Kubelet {
             let (reason, text) = if on { (bad, bad_text) } else { (good, good_text) };
             conditions.push(self.node_condition(kind, on, reason, format!("kubelet has {text}"), now));
         }
-        let (reason, text) = if ready { ("KubeletReady", "kubelet is posting ready status") } else { ("KubeletNotReady", "container runtime is down") };
+        let (reason, text) =
+            if ready { ("KubeletReady", "kubelet is posting ready status") } else { ("KubeletNotReady", "container runtime is down") };
         conditions.push(self.node_condition("Ready", ready, reason, text.into(), now));
         conditions
     }

@@ -213,7 +213,11 @@ fn containers_of(pod: &Pod) -> Vec<ContainerState> {
         let role = if c.restart_policy.as_deref() == Some("Always") { Role::Sidecar } else { Role::Init };
         new_container(c, role, i, "PodInitializing")
     });
-    let app = spec.containers.iter().enumerate().map(|(i, c)| new_container(c, Role::App, i, if has_init { "PodInitializing" } else { "ContainerCreating" }));
+    let app = spec
+        .containers
+        .iter()
+        .enumerate()
+        .map(|(i, c)| new_container(c, Role::App, i, if has_init { "PodInitializing" } else { "ContainerCreating" }));
     init.chain(app).collect()
 }
 

@@ -25,7 +25,11 @@ impl Kubelet {
                 continue;
             }
             let spec = state.container_spec(index);
-            let probes = [(ProbeKind::Startup, &spec.startup_probe), (ProbeKind::Readiness, &spec.readiness_probe), (ProbeKind::Liveness, &spec.liveness_probe)];
+            let probes = [
+                (ProbeKind::Startup, &spec.startup_probe),
+                (ProbeKind::Readiness, &spec.readiness_probe),
+                (ProbeKind::Liveness, &spec.liveness_probe),
+            ];
             workers.extend(probes.into_iter().filter_map(|(kind, probe)| Some(new_worker(index, kind, probe.clone()?))));
         }
         state.probes = workers;
@@ -193,7 +197,9 @@ impl Kubelet {
         let ip = state.ip.clone().unwrap_or_default();
         let ports = state.container_spec(worker.container).ports.clone().unwrap_or_default();
         let timeout = worker.probe.timeout_seconds.unwrap_or(1).max(1) as u64 * SECOND;
-        let State::Running { process, ended, .. } = &mut state.containers[worker.container].state else { return Outcome::Failure(String::new()) };
+        let State::Running { process, ended, .. } = &mut state.containers[worker.container].state else {
+            return Outcome::Failure(String::new());
+        };
         let dead = ended.is_some();
         let refused = |port: u16| format!("dial tcp {ip}:{port}: connect: connection refused");
         if let Some(get) = &worker.probe.http_get {
@@ -219,7 +225,10 @@ impl Kubelet {
         }
         if let Some(grpc) = &worker.probe.grpc {
             let port = u16::try_from(grpc.port).unwrap_or(0);
-            let text = format!("timeout: failed to connect service \"{ip}:{port}\" within {timeout_s}s: context deadline exceeded", timeout_s = timeout / SECOND);
+            let text = format!(
+                "timeout: failed to connect service \"{ip}:{port}\" within {timeout_s}s: context deadline exceeded",
+                timeout_s = timeout / SECOND
+            );
             return if !dead && process.is_listening(port) { Outcome::Success } else { Outcome::Failure(text) };
         }
         let Some(exec) = &worker.probe.exec else { return Outcome::Success };
@@ -228,7 +237,11 @@ impl Kubelet {
         }
         let result = process.exec(now, exec.command.as_deref().unwrap_or_default());
         if result.duration_nanos > timeout {
-            return Outcome::Failure(format!("command timed out: \"{}\" timed out after {}s", exec.command.clone().unwrap_or_default().join(" "), timeout / SECOND));
+            return Outcome::Failure(format!(
+                "command timed out: \"{}\" timed out after {}s",
+                exec.command.clone().unwrap_or_default().join(" "),
+                timeout / SECOND
+            ));
         }
         if result.code == 0 { Outcome::Success } else { Outcome::Failure(format!("{}{}", result.stdout, result.stderr)) }
     }

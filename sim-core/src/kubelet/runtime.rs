@@ -26,7 +26,8 @@ impl Kubelet {
         let policy = spec.image_pull_policy.as_deref().unwrap_or("IfNotPresent").to_owned();
         let present = self.has_image(&image);
         if !is_image_name(&image) {
-            let text = format!("Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid reference format");
+            let text =
+                format!("Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid reference format");
             self.tell(uid, Some(index), true, "InspectFailed", text.clone(), context);
             return self.refuse_start(uid, index, "InvalidImageName", text, context);
         }
@@ -66,7 +67,11 @@ impl Kubelet {
             container.last = Some(ended);
         }
         container.state = State::Waiting { reason: reason.into(), message: Some(message.clone()) };
-        let text = if matches!(reason, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") { message } else { reason.to_owned() };
+        let text = if matches!(reason, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") {
+            message
+        } else {
+            reason.to_owned()
+        };
         self.tell(uid, Some(index), true, "Failed", format!("Error: {text}"), context);
         false
     }
@@ -308,7 +313,11 @@ fn is_image_name(image: &str) -> bool {
         None => (path, "latest"),
     };
     let host_port = |c: char| c == ':' && name.contains('/');
-    !name.is_empty() && !name.ends_with('/') && name.chars().all(|c| allowed(c) || host_port(c)) && !tag.is_empty() && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    !name.is_empty()
+        && !name.ends_with('/')
+        && name.chars().all(|c| allowed(c) || host_port(c))
+        && !tag.is_empty()
+        && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// An image's id: the same for the same name on every node.

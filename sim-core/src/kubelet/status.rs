@@ -1,8 +1,8 @@
 //! The status a kubelet reports of a pod. Source: pkg/kubelet/kubelet_pods.go and status/generate.go.
 
 use k8s_openapi::api::core::v1::{
-    ContainerState as ApiState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP, PodCondition, PodIP,
-    PodStatus, ResourceRequirements, VolumeMountStatus,
+    ContainerState as ApiState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP,
+    PodCondition, PodIP, PodStatus, ResourceRequirements, VolumeMountStatus,
 };
 
 use super::pod_state::{Ended, PodState, Role, Sandbox, State, Worker};
@@ -35,7 +35,9 @@ pub fn generate(pod: &PodState, node_ip: &str, now: SimTime) -> PodStatus {
         status.reason = Some("DeadlineExceeded".into());
         status.message = Some("Pod was active on the node longer than the specified deadline".into());
     }
-    let shows_ip = pod.ip.is_some() && !matches!(pod.sandbox, Sandbox::None) && pod.containers.iter().any(|c| !matches!(c.state, State::Waiting { .. }) || c.last.is_some());
+    let shows_ip = pod.ip.is_some()
+        && !matches!(pod.sandbox, Sandbox::None)
+        && pod.containers.iter().any(|c| !matches!(c.state, State::Waiting { .. }) || c.last.is_some());
     if let Some(ip) = pod.ip.as_ref().filter(|_| shows_ip) {
         status.pod_ip = Some(ip.clone());
         status.pod_ips = Some(vec![PodIP { ip: ip.clone() }]);
@@ -52,14 +54,21 @@ pub fn generate(pod: &PodState, node_ip: &str, now: SimTime) -> PodStatus {
 /// The phase its containers give a pod.
 fn phase(pod: &PodState) -> &'static str {
     let apps: Vec<_> = pod.containers.iter().filter(|c| c.role == Role::App).collect();
-    let init_failed = pod.containers.iter().any(|c| {
-        c.role == Role::Init && pod.restart_policy() == "Never" && matches!(&c.state, State::Ended(e) if e.code != 0)
-    });
+    let init_failed = pod
+        .containers
+        .iter()
+        .any(|c| c.role == Role::Init && pod.restart_policy() == "Never" && matches!(&c.state, State::Ended(e) if e.code != 0));
     if init_failed {
         return "Failed";
     }
     let stopping = matches!(pod.worker, Worker::Terminated | Worker::Finished);
-    let ended: Vec<&Ended> = apps.iter().filter_map(|c| match &c.state { State::Ended(e) => Some(e), _ => None }).collect();
+    let ended: Vec<&Ended> = apps
+        .iter()
+        .filter_map(|c| match &c.state {
+            State::Ended(e) => Some(e),
+            _ => None,
+        })
+        .collect();
     if stopping {
         let all = ended.len() == apps.len() && !ended.is_empty();
         return if all && ended.iter().all(|e| e.code == 0) { "Succeeded" } else { "Failed" };
@@ -90,11 +99,14 @@ fn phase(pod: &PodState) -> &'static str {
 
 fn pod_resources(pod: &PodState) -> Option<ResourceRequirements> {
     let mut total = ResourceRequirements::default();
-    let add = |into: &mut Option<std::collections::BTreeMap<_, _>>, from: &Option<std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
+    let add = |into: &mut Option<std::collections::BTreeMap<_, _>>,
+               from: &Option<std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
         for (name, quantity) in from.iter().flatten().filter(|(n, _)| matches!(n.as_str(), "cpu" | "memory")) {
             let parsed = sim_apimachinery::quantity::Quantity::parse(&quantity.0).ok();
-            let sum: &mut k8s_openapi::apimachinery::pkg::api::resource::Quantity =
-                into.get_or_insert_default().entry(name.clone()).or_insert_with(|| k8s_openapi::apimachinery::pkg::api::resource::Quantity("0".into()));
+            let sum: &mut k8s_openapi::apimachinery::pkg::api::resource::Quantity = into
+                .get_or_insert_default()
+                .entry(name.clone())
+                .or_insert_with(|| k8s_openapi::apimachinery::pkg::api::resource::Quantity("0".into()));
             if let (Some(a), Ok(b)) = (parsed, sim_apimachinery::quantity::Quantity::parse(&sum.0)) {
                 sum.0 = b.plus(a).to_string();
             }
@@ -130,7 +142,9 @@ fn container_status(pod: &PodState, index: usize) -> ContainerStatus {
         image_id: if was_here { container.image_id.clone() } else { String::new() },
         container_id: waiting_id.filter(|_| was_here),
         state: Some(api_state(&container.state)),
-        last_state: Some(container.last.as_ref().map_or_else(ApiState::default, |e| ApiState { terminated: Some(terminated(e)), ..Default::default() })),
+        last_state: Some(
+            container.last.as_ref().map_or_else(ApiState::default, |e| ApiState { terminated: Some(terminated(e)), ..Default::default() }),
+        ),
         allocated_resources: resources.as_ref().and_then(|r| r.requests.clone()).filter(|_| was_here),
         resources: resources.filter(|_| was_here),
         volume_mounts: mounts(spec),
@@ -156,7 +170,11 @@ fn mounts(spec: &k8s_openapi::api::core::v1::Container) -> Option<Vec<VolumeMoun
 
 /// The name containerd knows an image by.
 pub fn full_image(image: &str) -> String {
-    let with_tag = if image.contains('@') || image.rsplit('/').next().unwrap_or_default().contains(':') { image.to_owned() } else { format!("{image}:latest") };
+    let with_tag = if image.contains('@') || image.rsplit('/').next().unwrap_or_default().contains(':') {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    };
     let first = with_tag.split('/').next().unwrap_or_default();
     match with_tag.split('/').count() {
         1 => format!("docker.io/library/{with_tag}"),
@@ -167,10 +185,13 @@ pub fn full_image(image: &str) -> String {
 
 fn api_state(state: &State) -> ApiState {
     match state {
-        State::Waiting { reason, message } => {
-            ApiState { waiting: Some(ContainerStateWaiting { reason: Some(reason.clone()), message: message.clone() }), ..Default::default() }
+        State::Waiting { reason, message } => ApiState {
+            waiting: Some(ContainerStateWaiting { reason: Some(reason.clone()), message: message.clone() }),
+            ..Default::default()
+        },
+        State::Running { started, .. } => {
+            ApiState { running: Some(ContainerStateRunning { started_at: Some(started.to_time()) }), ..Default::default() }
         }
-        State::Running { started, .. } => ApiState { running: Some(ContainerStateRunning { started_at: Some(started.to_time()) }), ..Default::default() },
         State::Ended(ended) => ApiState { terminated: Some(terminated(ended)), ..Default::default() },
     }
 }
@@ -202,7 +223,8 @@ fn conditions(pod: &PodState, phase: &str, now: SimTime) -> Vec<PodCondition> {
     let before = pod.status.conditions.as_ref().or_else(|| pod.pod.status.as_ref().and_then(|s| s.conditions.as_ref()));
     list.into_iter()
         .map(|(kind, (value, reason, message))| {
-            let kept = before.into_iter().flatten().find(|c| c.type_ == kind && c.status == value).and_then(|c| c.last_transition_time.clone());
+            let kept =
+                before.into_iter().flatten().find(|c| c.type_ == kind && c.status == value).and_then(|c| c.last_transition_time.clone());
             PodCondition {
                 type_: kind.into(),
                 status: value.into(),

@@ -2,10 +2,10 @@
 //! Order: status, references (ConfigMaps, Secrets), volumes, sandbox, init containers one after the other, containers one
 //! after the other. Source: pkg/kubelet/kubelet.go (SyncPod) and kuberuntime_manager.go.
 
+use k8s_openapi::api::core::v1::Pod;
 use sim_apimachinery::duration::go_string;
 use sim_apimachinery::quantity::{milli, value};
 use sim_apimachinery::{ObjectKey, Verb};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::pod_state::{PodState, Role, Sandbox, State, Worker};
 use super::{Asked, Kubelet, Timer};
@@ -203,7 +203,11 @@ impl Kubelet {
         let name = container.name.clone();
         let length = container.backoff.map_or(BACKOFF_MIN, |b| b.0);
         let reported = state.sent.as_ref().is_some_and(|s| {
-            s.container_statuses.iter().chain(&s.init_container_statuses).flatten().any(|c| c.name == name && c.state.as_ref().is_some_and(|s| s.terminated.is_some()))
+            s.container_statuses
+                .iter()
+                .chain(&s.init_container_statuses)
+                .flatten()
+                .any(|c| c.name == name && c.state.as_ref().is_some_and(|s| s.terminated.is_some()))
         });
         // The end itself is told first; only the next sync shows the back-off.
         if reported {
@@ -279,7 +283,9 @@ impl Kubelet {
         let node = &self.config.spec;
         let too_much = |name: &str, wanted: i64, used: i64, capacity: i64| {
             (wanted > 0 && wanted + used > capacity).then(|| {
-                let text = format!("Pod was rejected: Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}");
+                let text = format!(
+                    "Pod was rejected: Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}"
+                );
                 (format!("OutOf{name}"), text)
             })
         };
@@ -330,4 +336,3 @@ fn requests(pod: &Pod) -> (i64, i64) {
     }
     sum
 }
-

@@ -58,7 +58,12 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
     check(&loaded)?;
     for (path, at) in named_files(&loaded.scenario) {
         let position = loaded.spans.nearest(&at);
-        let text = read(&path).map_err(|message| Problem { file: file.into(), position, message, hint: "paths are relative to the scenario file".into() })?;
+        let text = read(&path).map_err(|message| Problem {
+            file: file.into(),
+            position,
+            message,
+            hint: "paths are relative to the scenario file".into(),
+        })?;
         let documents = self::documents(&path, &text, &mut loaded.warnings)?;
         loaded.manifests.insert(path, documents);
     }
@@ -102,7 +107,8 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
     for (index, step) in scenario.steps.iter().enumerate() {
         let path = format!("steps[{index}]");
         let value = serde_json::to_value(step).unwrap_or_default();
-        let things: Vec<&String> = value.as_object().into_iter().flat_map(|m| m.keys()).filter(|k| !matches!(k.as_str(), "name" | "at" | "after")).collect();
+        let things: Vec<&String> =
+            value.as_object().into_iter().flat_map(|m| m.keys()).filter(|k| !matches!(k.as_str(), "name" | "at" | "after")).collect();
         if things.len() != 1 {
             let hint = "each step has one of: apply, delete, patch, scale, set, rollout, label, taint, cordon, uncordon, drain, http, load, exec, fault, wait, expect";
             return fail(&path, format!("a step does one thing, this one {}", things.len()), hint);
@@ -115,7 +121,11 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
     }
     if crate::cluster::Profile::named(&scenario.cluster.profile).is_none() {
         let names = crate::cluster::Profile::NAMES.join(", ");
-        return fail("cluster.profile", format!("there is no cluster profile {:?}", scenario.cluster.profile), &format!("shipped profiles: {names}"));
+        return fail(
+            "cluster.profile",
+            format!("there is no cluster profile {:?}", scenario.cluster.profile),
+            &format!("shipped profiles: {names}"),
+        );
     }
     Ok(())
 }

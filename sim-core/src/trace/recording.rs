@@ -55,7 +55,9 @@ pub fn write(header: &Header, etcd: &Etcd, trace: &Trace, write: &mut dyn FnMut(
     for (_, step) in trace.steps().filter(|(_, s)| s.time >= header.began) {
         let line = match &step.what {
             What::Action { text, .. } => json!({"t": seconds(header, step.time), "action": &**text}),
-            What::ActionDone { text, exit, output } => json!({"t": seconds(header, step.time), "done": &**text, "exit": exit, "out": output}),
+            What::ActionDone { text, exit, output } => {
+                json!({"t": seconds(header, step.time), "done": &**text, "exit": exit, "out": output})
+            }
             What::Change { revision, .. } => {
                 while changes.peek().is_some_and(|c| c.revision < *revision) {
                     changes.next();

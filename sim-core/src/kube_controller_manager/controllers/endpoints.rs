@@ -49,7 +49,9 @@ impl Controller for EndpointsController {
         let subsets = subsets(&service, &pods);
         let labels = labels(&service);
         let trigger = trigger_time(&service, &pods).filter(|t| self.told.get(key) != Some(t));
-        let same = current.as_ref().is_some_and(|c| c.subsets.clone().unwrap_or_default() == subsets && c.metadata.labels.as_ref() == Some(&labels));
+        let same = current
+            .as_ref()
+            .is_some_and(|c| c.subsets.clone().unwrap_or_default() == subsets && c.metadata.labels.as_ref() == Some(&labels));
         if same {
             return Plan::nothing();
         }
@@ -94,7 +96,14 @@ fn subsets(service: &Service, pods: &[Arc<Pod>]) -> Vec<EndpointSubset> {
     unready.sort_by_key(by_ip);
     let any = pods.iter().find(|p| ip(p).is_some()).map(|p| &**p);
     let ports = service.spec.iter().flat_map(|s| s.ports.iter().flatten());
-    let ports = ports.filter_map(|p| Some(EndpointPort { name: p.name.clone(), port: port_number(p, any)?, protocol: p.protocol.clone(), app_protocol: p.app_protocol.clone() }));
+    let ports = ports.filter_map(|p| {
+        Some(EndpointPort {
+            name: p.name.clone(),
+            port: port_number(p, any)?,
+            protocol: p.protocol.clone(),
+            app_protocol: p.app_protocol.clone(),
+        })
+    });
     vec![EndpointSubset {
         addresses: (!ready.is_empty()).then_some(ready),
         not_ready_addresses: (!unready.is_empty()).then_some(unready),
@@ -102,7 +111,13 @@ fn subsets(service: &Service, pods: &[Arc<Pod>]) -> Vec<EndpointSubset> {
     }]
 }
 
-fn write(key: &ObjectKey, current: Option<Arc<Endpoints>>, subsets: Vec<EndpointSubset>, labels: BTreeMap<String, String>, trigger: Option<SimTime>) -> Plan {
+fn write(
+    key: &ObjectKey,
+    current: Option<Arc<Endpoints>>,
+    subsets: Vec<EndpointSubset>,
+    labels: BTreeMap<String, String>,
+    trigger: Option<SimTime>,
+) -> Plan {
     let mut next = current.as_ref().map_or_else(|| fresh(key), |c| (**c).clone());
     next.subsets = (!subsets.is_empty()).then_some(subsets);
     next.metadata.labels = Some(labels);

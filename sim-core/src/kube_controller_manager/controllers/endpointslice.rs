@@ -125,7 +125,13 @@ fn uid_of(endpoint: &Endpoint) -> String {
 }
 
 /// Keeps what is in the slices up to date, fills what is new into them, and makes slices for the rest.
-fn plan(service: &Arc<Service>, slices: &[Arc<EndpointSlice>], wanted: Vec<Endpoint>, ports: &[EndpointPort], trigger: Option<String>) -> Plan {
+fn plan(
+    service: &Arc<Service>,
+    slices: &[Arc<EndpointSlice>],
+    wanted: Vec<Endpoint>,
+    ports: &[EndpointPort],
+    trigger: Option<String>,
+) -> Plan {
     let by_uid: BTreeMap<String, &Endpoint> = wanted.iter().map(|e| (uid_of(e), e)).collect();
     let mut placed: BTreeSet<String> = BTreeSet::new();
     let mut next: Vec<(Arc<EndpointSlice>, Vec<Endpoint>)> = Vec::new();

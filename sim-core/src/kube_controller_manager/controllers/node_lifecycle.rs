@@ -111,7 +111,9 @@ fn not_ready(pod: &Arc<Pod>, now: SimTime, plan: &mut Plan) {
     let condition = PodCondition { status: "False".into(), last_transition_time: Some(now.to_time()), ..ready.clone() };
     let object = Object::Pod(pod.clone());
     let patch = Patch::Typed(TypedPatch::PodConditions(vec![condition]));
-    plan.steps.push(Step::Ask(Ask::new(Verb::Patch { key: object.key(), part: Part::Status, patch }, "its node is silent").tolerating(Tolerate::NotFound)));
+    plan.steps.push(Step::Ask(
+        Ask::new(Verb::Patch { key: object.key(), part: Part::Status, patch }, "its node is silent").tolerating(Tolerate::NotFound),
+    ));
     plan.tell(EventDraft::warning(ObjectReference::to(&object), "NodeNotReady", "Node is not ready"));
 }
 
@@ -137,7 +139,9 @@ fn taint(node: &Arc<Node>, now: SimTime, may_evict: bool) -> Plan {
     let object = Object::Node(node.clone());
     let mut plan = Plan { decision: format!("its conditions ask for the taints {:?}", names(&next)), ..Plan::nothing() };
     let patch = Patch::Typed(TypedPatch::NodeTaints(next));
-    plan.ask(Ask::new(Verb::Patch { key: object.key(), part: Part::Main, patch }, "taints follow conditions").tolerating(Tolerate::NotFound));
+    plan.ask(
+        Ask::new(Verb::Patch { key: object.key(), part: Part::Main, patch }, "taints follow conditions").tolerating(Tolerate::NotFound),
+    );
     plan
 }
 

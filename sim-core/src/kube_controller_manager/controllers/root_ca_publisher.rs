@@ -61,6 +61,7 @@ impl Controller for RootCaPublisher {
 
 fn published(namespace: &str, data: BTreeMap<String, String>) -> Object {
     let annotations = BTreeMap::from([("kubernetes.io/description".to_owned(), DESCRIPTION.to_owned())]);
-    let metadata = ObjectMeta { name: Some(NAME.into()), namespace: Some(namespace.into()), annotations: Some(annotations), ..Default::default() };
+    let metadata =
+        ObjectMeta { name: Some(NAME.into()), namespace: Some(namespace.into()), annotations: Some(annotations), ..Default::default() };
     ConfigMap { metadata, data: Some(data), ..Default::default() }.into()
 }

@@ -110,7 +110,8 @@ pub fn port_number(port: &ServicePort, pod: Option<&Pod>) -> Option<i32> {
 pub fn trigger_time(service: &Service, pods: &[Arc<Pod>]) -> Option<SimTime> {
     let made = service.metadata.creation_timestamp.as_ref().map(SimTime::from_time);
     let ready = pods.iter().flat_map(|p| p.status.iter().flat_map(|s| s.conditions.iter().flatten()));
-    let ready = ready.filter(|c| c.type_ == "Ready" && c.status == "True").filter_map(|c| c.last_transition_time.as_ref().map(SimTime::from_time));
+    let ready =
+        ready.filter(|c| c.type_ == "Ready" && c.status == "True").filter_map(|c| c.last_transition_time.as_ref().map(SimTime::from_time));
     ready.chain(made).max()
 }
 

@@ -124,6 +124,9 @@ fn evict(key: &ObjectKey, pod: &Arc<Pod>, now: SimTime) -> Plan {
     plan.tell(EventDraft::normal(about, "TaintManagerEviction", format!("Marking for deletion Pod {}", key.path())));
     let patch = Patch::Typed(TypedPatch::PodConditions(vec![condition]));
     plan.ask(Ask::new(Verb::Patch { key: key.clone(), part: Part::Status, patch }, "it says why it goes").tolerating(Tolerate::NotFound));
-    plan.ask(Ask::new(Verb::Delete { key: key.clone(), options: DeleteOptions::default() }, "its node is tainted").tolerating(Tolerate::NotFound));
+    plan.ask(
+        Ask::new(Verb::Delete { key: key.clone(), options: DeleteOptions::default() }, "its node is tainted")
+            .tolerating(Tolerate::NotFound),
+    );
     plan
 }

@@ -27,7 +27,8 @@ fn term_matches(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
     let expressions = term.match_expressions.as_deref().unwrap_or_default();
     let fields = term.match_fields.as_deref().unwrap_or_default();
     let any = !expressions.is_empty() || !fields.is_empty();
-    any && expressions.iter().all(|e| meets(e, labels.get(&e.key).map(String::as_str))) && fields.iter().all(|f| f.key == "metadata.name" && meets(f, Some(name)))
+    any && expressions.iter().all(|e| meets(e, labels.get(&e.key).map(String::as_str)))
+        && fields.iter().all(|f| f.key == "metadata.name" && meets(f, Some(name)))
 }
 
 fn meets(expression: &NodeSelectorRequirement, value: Option<&str>) -> bool {
@@ -46,7 +47,8 @@ fn meets(expression: &NodeSelectorRequirement, value: Option<&str>) -> bool {
 pub fn scores(pod: &Pod, nodes: &[&NodeInfo]) -> Vec<i64> {
     let preferred = pod.spec.as_ref().and_then(|s| s.affinity.as_ref()).and_then(|a| a.node_affinity.as_ref());
     let terms = preferred.and_then(|n| n.preferred_during_scheduling_ignored_during_execution.clone()).unwrap_or_default();
-    let sums: Vec<i64> = nodes.iter().map(|n| terms.iter().filter(|t| term_matches(&t.preference, n)).map(|t| i64::from(t.weight)).sum()).collect();
+    let sums: Vec<i64> =
+        nodes.iter().map(|n| terms.iter().filter(|t| term_matches(&t.preference, n)).map(|t| i64::from(t.weight)).sum()).collect();
     let most = sums.iter().copied().max().unwrap_or(0);
     sums.iter().map(|sum| if most == 0 { 0 } else { 100 * sum / most }).collect()
 }

@@ -17,7 +17,9 @@ impl Player {
             return Err(StepError::NotSimulated("server-side apply is not simulated yet".into()));
         }
         if apply.kustomize.is_some() {
-            return Err(StepError::NotSimulated("kustomizations are not built here: give the files that `kubectl kustomize` prints".into()));
+            return Err(StepError::NotSimulated(
+                "kustomizations are not built here: give the files that `kubectl kustomize` prints".into(),
+            ));
         }
         let mut values: Vec<Value> = Vec::new();
         for file in &apply.files {
@@ -51,7 +53,14 @@ impl Player {
         }
     }
 
-    fn apply_over(&mut self, key: &ObjectKey, current: &Object, manifest: &Value, annotated: &Value, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn apply_over(
+        &mut self,
+        key: &ObjectKey,
+        current: &Object,
+        manifest: &Value,
+        annotated: &Value,
+        watch: &mut dyn FnMut(&Cluster),
+    ) -> Done<String> {
         let live = current.to_json();
         let last = live.pointer("/metadata/annotations").and_then(|a| a.get(LAST_APPLIED)).and_then(Value::as_str);
         let last: Value = last.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_else(|| json!({}));
@@ -174,8 +183,12 @@ fn unsimulated(object: &Object) -> Vec<&'static str> {
         Object::Pod(o) => o.spec.clone(),
         Object::Deployment(o) => o.spec.as_ref().and_then(|s| s.template.spec.clone()),
         Object::ReplicaSet(o) => o.spec.as_ref().and_then(|s| s.template.clone()).and_then(|t| t.spec),
-        Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) | Object::CronJob(_) => return vec!["the whole object: its controller"],
-        Object::Ingress(_) | Object::NetworkPolicy(_) | Object::ResourceQuota(_) | Object::LimitRange(_) => return vec!["the whole object"],
+        Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) | Object::CronJob(_) => {
+            return vec!["the whole object: its controller"];
+        }
+        Object::Ingress(_) | Object::NetworkPolicy(_) | Object::ResourceQuota(_) | Object::LimitRange(_) => {
+            return vec!["the whole object"];
+        }
         _ => None,
     };
     let Some(spec) = spec else { return vec![] };

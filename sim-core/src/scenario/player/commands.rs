@@ -10,7 +10,9 @@ use super::apply::shown;
 use super::select::DEFAULT_NAMESPACE;
 use super::{Done, Player, StepError, WAIT_TIMEOUT};
 use crate::cluster::Cluster;
-use crate::scenario::format::{Delete, Drain, Exec, Label, PatchStep, PatchType, PropagationPolicy, Rollout, RolloutAction, Scale, Selection, Set, Step, Taint, Wait};
+use crate::scenario::format::{
+    Delete, Drain, Exec, Label, PatchStep, PatchType, PropagationPolicy, Rollout, RolloutAction, Scale, Selection, Set, Step, Taint, Wait,
+};
 use crate::scenario::load::duration;
 use crate::time::{MINUTE, SECOND};
 
@@ -78,14 +80,17 @@ impl Player {
             PropagationPolicy::Foreground => Propagation::Foreground,
             PropagationPolicy::Orphan => Propagation::Orphan,
         };
-        let options = DeleteOptions { grace_period_seconds: delete.grace_period_seconds, propagation: Some(propagation), ..Default::default() };
+        let options =
+            DeleteOptions { grace_period_seconds: delete.grace_period_seconds, propagation: Some(propagation), ..Default::default() };
         let mut output = String::new();
         for key in &keys {
             self.ask("kubectl", Verb::Delete { key: key.clone(), options: options.clone() }, watch)?;
             output.push_str(&format!("{} deleted\n", shown(key).replacen('/', " \"", 1) + "\""));
         }
         if delete.wait {
-            self.wait_until(10 * MINUTE, watch, move |p| Ok(keys.iter().all(|k| p.cluster.object(k.kind, &k.namespace, &k.name).is_none())))?;
+            self.wait_until(10 * MINUTE, watch, move |p| {
+                Ok(keys.iter().all(|k| p.cluster.object(k.kind, &k.namespace, &k.name).is_none()))
+            })?;
         }
         Ok(output)
     }
@@ -99,7 +104,14 @@ impl Player {
         self.send_patch(&step.object, "kubectl-patch", patch, "patched", watch)
     }
 
-    fn send_patch(&mut self, selection: &Selection, manager: &str, patch: Patch, verb: &str, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn send_patch(
+        &mut self,
+        selection: &Selection,
+        manager: &str,
+        patch: Patch,
+        verb: &str,
+        watch: &mut dyn FnMut(&Cluster),
+    ) -> Done<String> {
         let key = self.one(selection)?.key();
         self.ask(manager, Verb::Get { key: key.clone() }, watch)?;
         self.ask(manager, Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
@@ -115,7 +127,8 @@ impl Player {
 
     fn set(&mut self, set: &Set, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
         let object = self.one(&set.object)?;
-        let mut containers = object.to_json().pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut containers =
+            object.to_json().pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
         for container in &mut containers {
             let name = container["name"].as_str().unwrap_or_default().to_owned();
             if let Some(image) = set.image.get(&name).or_else(|| set.image.get("*")) {
@@ -151,12 +164,16 @@ impl Player {
             return Err(StepError::NotSimulated(format!("rollout undo of {}", object.key())));
         };
         if deployment.spec.as_ref().and_then(|s| s.paused) == Some(true) {
-            return Err(StepError::Failed("error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again".into()));
+            return Err(StepError::Failed(
+                "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again".into(),
+            ));
         }
-        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
+        let list =
+            Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
         let Reply::List { items, .. } = self.ask("kubectl-rollout", list, watch)? else { return Ok(String::new()) };
         let uid = object.uid().to_owned();
-        let mut sets: Vec<(i64, Object)> = items.into_iter().filter(|o| o.controller().is_some_and(|c| c.uid == uid)).map(|o| (revision(&o), o)).collect();
+        let mut sets: Vec<(i64, Object)> =
+            items.into_iter().filter(|o| o.controller().is_some_and(|c| c.uid == uid)).map(|o| (revision(&o), o)).collect();
         sets.sort_by_key(|(revision, _)| *revision);
         let found = match rollout.to_revision.filter(|r| *r != 0) {
             Some(wanted) => sets.iter().find(|(revision, _)| *revision == wanted),
@@ -176,9 +193,11 @@ impl Player {
 
     fn history(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
         let object = self.one(&rollout.object)?;
-        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
+        let list =
+            Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
         let Reply::List { items, .. } = self.ask("kubectl", list, watch)? else { return Ok(String::new()) };
-        let mut revisions: Vec<i64> = items.iter().filter(|o| o.controller().is_some_and(|c| c.uid == object.uid())).map(revision).collect();
+        let mut revisions: Vec<i64> =
+            items.iter().filter(|o| o.controller().is_some_and(|c| c.uid == object.uid())).map(revision).collect();
         revisions.sort_unstable();
         let lines: Vec<String> = revisions.iter().map(|r| format!("{r:<10}<none>")).collect();
         Ok(format!("{} \nREVISION  CHANGE-CAUSE\n{}\n", shown(&object.key()), lines.join("\n")))
@@ -216,7 +235,11 @@ impl Player {
         let mut taints = node.to_json().pointer("/spec/taints").and_then(Value::as_array).cloned().unwrap_or_default();
         taints.retain(|t| t["key"] != key || t["effect"] != effect);
         if !removing {
-            taints.push(if value.is_empty() { json!({"key": key, "effect": effect}) } else { json!({"key": key, "value": value, "effect": effect}) });
+            taints.push(if value.is_empty() {
+                json!({"key": key, "effect": effect})
+            } else {
+                json!({"key": key, "value": value, "effect": effect})
+            });
         }
         let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
         self.ask("kubectl-taint", Verb::Patch { key: node.key(), part: Part::Main, patch }, watch)?;
@@ -235,7 +258,8 @@ impl Player {
         let mut output = self.cordon(&drain.node, true, watch)?;
         let end = self.cluster.now().plus(drain.timeout.as_deref().map_or(Ok(10 * MINUTE), duration)?);
         loop {
-            let pods: Vec<ObjectKey> = self.cluster.etcd().list(Kind::Pod, "").filter(|o| on_node(o, &drain.node)).map(Object::key).collect();
+            let pods: Vec<ObjectKey> =
+                self.cluster.etcd().list(Kind::Pod, "").filter(|o| on_node(o, &drain.node)).map(Object::key).collect();
             if pods.is_empty() {
                 output.push_str(&format!("node/{} drained\n", drain.node));
                 return Ok(output);
@@ -277,7 +301,9 @@ impl Player {
             return Ok(name.to_owned());
         }
         match self.cluster.object(Kind::Pod, &pod.namespace, &pod.name) {
-            Some(Object::Pod(found)) => Ok(found.spec.as_ref().and_then(|s| s.containers.first()).map(|c| c.name.clone()).unwrap_or_default()),
+            Some(Object::Pod(found)) => {
+                Ok(found.spec.as_ref().and_then(|s| s.containers.first()).map(|c| c.name.clone()).unwrap_or_default())
+            }
             _ => Err(StepError::Failed(format!("Error from server (NotFound): pods \"{}\" not found", pod.name))),
         }
     }
@@ -333,7 +359,8 @@ fn rollout_state(object: &Object) -> Option<String> {
     if n(status.replicas) > n(status.updated_replicas) {
         return Some(format!("{prefix} {} old replicas are pending termination...", n(status.replicas) - n(status.updated_replicas)));
     }
-    (n(status.available_replicas) < n(status.updated_replicas)).then(|| format!("{prefix} {} of {} updated replicas are available...", n(status.available_replicas), n(status.updated_replicas)))
+    (n(status.available_replicas) < n(status.updated_replicas))
+        .then(|| format!("{prefix} {} of {} updated replicas are available...", n(status.available_replicas), n(status.updated_replicas)))
 }
 
 fn on_node(object: &Object, node: &str) -> bool {
@@ -353,13 +380,21 @@ fn describe(step: &Step) -> String {
     };
     match step {
         Step { apply: Some(a), .. } => format!("kubectl apply -f {}", if a.files.is_empty() { "-".into() } else { a.files.join(" -f ") }),
-        Step { delete: Some(d), .. } => format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object)),
+        Step { delete: Some(d), .. } => {
+            format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object))
+        }
         Step { patch: Some(p), .. } => format!("kubectl patch {} -p '{}'", object(&p.object), p.patch),
         Step { scale: Some(s), .. } => format!("kubectl scale {} --replicas={}", object(&s.object), s.replicas),
-        Step { set: Some(s), .. } if !s.image.is_empty() => format!("kubectl set image {} {}", object(&s.object), pairs(s.image.iter().map(|(k, v)| (k, Some(v))))),
+        Step { set: Some(s), .. } if !s.image.is_empty() => {
+            format!("kubectl set image {} {}", object(&s.object), pairs(s.image.iter().map(|(k, v)| (k, Some(v)))))
+        }
         Step { set: Some(s), .. } => format!("kubectl set env {} {}", object(&s.object), pairs(s.env.iter().map(|(k, v)| (k, v.as_ref())))),
-        Step { rollout: Some(r), .. } => format!("kubectl rollout {} {}", format!("{:?}", r.action).to_ascii_lowercase(), object(&r.object)),
-        Step { label: Some(l), .. } => format!("kubectl label {} {}", object(&l.object), pairs(l.labels.iter().map(|(k, v)| (k, v.as_ref())))),
+        Step { rollout: Some(r), .. } => {
+            format!("kubectl rollout {} {}", format!("{:?}", r.action).to_ascii_lowercase(), object(&r.object))
+        }
+        Step { label: Some(l), .. } => {
+            format!("kubectl label {} {}", object(&l.object), pairs(l.labels.iter().map(|(k, v)| (k, v.as_ref()))))
+        }
         Step { taint: Some(t), .. } => format!("kubectl taint nodes {} {}", t.node, t.taint),
         Step { cordon: Some(n), .. } => format!("kubectl cordon {}", n.node),
         Step { uncordon: Some(n), .. } => format!("kubectl uncordon {}", n.node),

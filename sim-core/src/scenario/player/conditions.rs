@@ -49,7 +49,9 @@ impl Player {
         let (matching, all, difference) = self.count(condition)?;
         let bounded = condition.count.is_some() || condition.at_least.is_some() || condition.at_most.is_some();
         let holds = if bounded {
-            condition.count.is_none_or(|n| matching == n) && condition.at_least.is_none_or(|n| matching >= n) && condition.at_most.is_none_or(|n| matching <= n)
+            condition.count.is_none_or(|n| matching == n)
+                && condition.at_least.is_none_or(|n| matching >= n)
+                && condition.at_most.is_none_or(|n| matching <= n)
         } else {
             matching > 0
         };
@@ -94,7 +96,10 @@ impl Player {
             && wanted.sent_at_least.is_none_or(|n| figures.sent >= n)
             && wanted.pods_at_least.is_none_or(|n| figures.by_pod.len() >= n);
         let first = figures.first_failure.as_ref().map(|f| format!(", first failure: {f}")).unwrap_or_default();
-        judged(holds, format!("{} sent, {} failed, {} pods answered {:?}{first}", figures.sent, figures.failed, figures.by_pod.len(), figures.by_pod))
+        judged(
+            holds,
+            format!("{} sent, {} failed, {} pods answered {:?}{first}", figures.sent, figures.failed, figures.by_pod.len(), figures.by_pod),
+        )
     }
 
     fn judge_step(&self, wanted: &StepCondition) -> Judged {

@@ -17,15 +17,27 @@ impl Player {
         match step {
             FaultStep { hold_watch: Some(f), .. } => {
                 let (process, kind) = (process(&f.process, f.node.as_ref())?, kind(f)?);
-                self.begin_fault(Fault::HoldWatch { process: process.clone(), kind }, f.duration.as_ref(), Fault::ReleaseWatch { process, kind })
+                self.begin_fault(
+                    Fault::HoldWatch { process: process.clone(), kind },
+                    f.duration.as_ref(),
+                    Fault::ReleaseWatch { process, kind },
+                )
             }
             FaultStep { delay_watch: Some(f), .. } => {
                 let process = process(&f.process, f.node.as_ref())?;
-                self.begin_fault(Fault::DelayWatch { process: process.clone(), by: by(f)? }, f.duration.as_ref(), Fault::DelayWatch { process, by: 0 })
+                self.begin_fault(
+                    Fault::DelayWatch { process: process.clone(), by: by(f)? },
+                    f.duration.as_ref(),
+                    Fault::DelayWatch { process, by: 0 },
+                )
             }
             FaultStep { delay_requests: Some(f), .. } => {
                 let process = process(&f.process, f.node.as_ref())?;
-                self.begin_fault(Fault::DelayRequests { process: process.clone(), by: by(f)? }, f.duration.as_ref(), Fault::DelayRequests { process, by: 0 })
+                self.begin_fault(
+                    Fault::DelayRequests { process: process.clone(), by: by(f)? },
+                    f.duration.as_ref(),
+                    Fault::DelayRequests { process, by: 0 },
+                )
             }
             FaultStep { stop: Some(f), .. } => {
                 let process = process(&f.process, f.node.as_ref())?;
@@ -35,7 +47,9 @@ impl Player {
             FaultStep { etcd: Some(f), .. } => self.etcd_fault(f),
             FaultStep { node: Some(f), .. } => self.node_fault(f),
             FaultStep { container: Some(f), .. } => self.container_fault(f),
-            _ => Err(StepError::Failed("a fault needs one of: holdWatch, delayWatch, delayRequests, stop, start, etcd, node, container".into())),
+            _ => Err(StepError::Failed(
+                "a fault needs one of: holdWatch, delayWatch, delayRequests, stop, start, etcd, node, container".into(),
+            )),
         }
     }
 
@@ -85,11 +99,23 @@ impl Player {
             let container = self.container(&key, fault.container.as_deref())?;
             let (namespace, pod) = (key.namespace.to_string(), key.name.to_string());
             let slow = |by: Nanos| Fault::SlowAnswers { namespace: namespace.clone(), pod: pod.clone(), container: container.clone(), by };
-            let fail = |path: &str, failing| Fault::FailPath { namespace: namespace.clone(), pod: pod.clone(), container: container.clone(), path: path.into(), failing };
-            let grow = |bytes_per_second| Fault::GrowMemory { namespace: namespace.clone(), pod: pod.clone(), container: container.clone(), bytes_per_second };
+            let fail = |path: &str, failing| Fault::FailPath {
+                namespace: namespace.clone(),
+                pod: pod.clone(),
+                container: container.clone(),
+                path: path.into(),
+                failing,
+            };
+            let grow = |bytes_per_second| Fault::GrowMemory {
+                namespace: namespace.clone(),
+                pod: pod.clone(),
+                container: container.clone(),
+                bytes_per_second,
+            };
             let (begin, end) = match fault {
                 ContainerFault { crash: Some(code), .. } => {
-                    let crash = Fault::CrashContainer { namespace: namespace.clone(), pod: pod.clone(), container: container.clone(), code: *code };
+                    let crash =
+                        Fault::CrashContainer { namespace: namespace.clone(), pod: pod.clone(), container: container.clone(), code: *code };
                     self.inject(crash)?;
                     continue;
                 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use sim_apimachinery::yaml::Document;
 use sim_apimachinery::{Answer, Reason, Request, Status, Verb};
 
-pub use self::monitors::Verdict;
 use self::monitors::Monitor;
+pub use self::monitors::Verdict;
 use self::traffic::Stream;
 use super::format::{Scenario, Step};
 use super::load::{Loaded, duration};
@@ -289,4 +289,3 @@ impl Player {
         }
     }
 }
-

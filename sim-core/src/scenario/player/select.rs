@@ -22,7 +22,8 @@ impl Player {
         let mut found: Vec<Object> = match &selection.name {
             Some(name) => self.cluster.object(kind, namespace, name).cloned().into_iter().collect(),
             None => {
-                let selector = Selector::parse(selection.selector.as_deref().unwrap_or_default()).map_err(|e| StepError::Failed(e.to_string()))?;
+                let selector =
+                    Selector::parse(selection.selector.as_deref().unwrap_or_default()).map_err(|e| StepError::Failed(e.to_string()))?;
                 let nothing = Default::default();
                 let matches = |o: &&Object| selector.matches(o.metadata().labels.as_ref().unwrap_or(&nothing));
                 self.cluster.etcd().list(kind, namespace).filter(matches).cloned().collect()

@@ -75,7 +75,8 @@ impl Player {
             let end = now.plus(duration(length)?);
             self.do_later(end, Later::StopLoad(load.name.clone()));
         }
-        let stream = Stream { figures: Figures::default(), load: load.clone(), next: Some(now), gap: SECOND / load.per_second, cause: self.cause };
+        let stream =
+            Stream { figures: Figures::default(), load: load.clone(), next: Some(now), gap: SECOND / load.per_second, cause: self.cause };
         self.streams.insert(load.name.clone(), stream);
         Ok(String::new())
     }
@@ -114,7 +115,10 @@ impl Player {
             Some(outcome) if outcome.is_success() => *figures.by_pod.entry(outcome.pod.unwrap_or_default()).or_insert(0) += 1,
             other => {
                 figures.failed += 1;
-                let why = other.map_or_else(|| "no target".into(), |o| format!("{} {} {}", o.pod.unwrap_or_default(), o.status, o.error.unwrap_or_default()));
+                let why = other.map_or_else(
+                    || "no target".into(),
+                    |o| format!("{} {} {}", o.pod.unwrap_or_default(), o.status, o.error.unwrap_or_default()),
+                );
                 figures.first_failure.get_or_insert(format!("at {}: {why}", sim_apimachinery::duration::go_string(at)));
             }
         }
@@ -128,7 +132,10 @@ impl Player {
                 if keys.is_empty() {
                     return Err(StepError::Failed("no pod matches".into()));
                 }
-                Ok(keys.iter().map(|k| Target::Pod { namespace: k.namespace.to_string(), name: k.name.to_string(), port: to.port }).collect())
+                Ok(keys
+                    .iter()
+                    .map(|k| Target::Pod { namespace: k.namespace.to_string(), name: k.name.to_string(), port: to.port })
+                    .collect())
             }
             (None, Some(service)) => Ok(vec![Target::Service { namespace, name: service.clone(), port: to.port }]),
             _ => Err(StepError::Failed("a request goes to a pod or to a service".into())),

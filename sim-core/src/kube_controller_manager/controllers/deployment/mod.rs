@@ -219,7 +219,10 @@ fn on_pod_deleted(pod: &Pod, view: &View<'_>, wake: &mut Wake) {
         return;
     }
     let uid = deployment.metadata.uid.as_deref().unwrap_or_default();
-    let pods_left = view.caches.owned_by::<ReplicaSet>(uid).any(|s| view.caches.owned_by::<Pod>(s.metadata.uid.as_deref().unwrap_or_default()).next().is_some());
+    let pods_left = view
+        .caches
+        .owned_by::<ReplicaSet>(uid)
+        .any(|s| view.caches.owned_by::<Pod>(s.metadata.uid.as_deref().unwrap_or_default()).next().is_some());
     if !pods_left {
         wake.now(deployment_key(namespace, &owner.name));
     }
@@ -227,7 +230,8 @@ fn on_pod_deleted(pod: &Pod, view: &View<'_>, wake: &mut Wake) {
 
 fn selects_everything(deployment: &Deployment) -> bool {
     let selector = deployment.spec.as_ref().map(|s| &s.selector);
-    selector.is_some_and(|s| s.match_labels.as_ref().is_none_or(BTreeMap::is_empty) && s.match_expressions.as_ref().is_none_or(Vec::is_empty))
+    selector
+        .is_some_and(|s| s.match_labels.as_ref().is_none_or(BTreeMap::is_empty) && s.match_expressions.as_ref().is_none_or(Vec::is_empty))
 }
 
 fn selecting_all(deployment: &Arc<Deployment>) -> Plan {

@@ -32,7 +32,9 @@ pub fn same_template(set: &ReplicaSet, template: &PodTemplateSpec) -> bool {
         return false;
     }
     let (Some(a), Some(b)) = (&own.metadata, &template.metadata) else { return own.metadata.is_none() && template.metadata.is_none() };
-    let labels = |m: &ObjectMeta| m.labels.iter().flatten().filter(|(k, _)| *k != TEMPLATE_HASH).map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>();
+    let labels = |m: &ObjectMeta| {
+        m.labels.iter().flatten().filter(|(k, _)| *k != TEMPLATE_HASH).map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>()
+    };
     labels(a) == labels(b) && a.annotations == b.annotations
 }
 
@@ -123,7 +125,8 @@ impl Rollout {
         let set = self.build(&deployment_name, template, &hash, revision);
         let name = set.metadata.name.clone().unwrap_or_default();
         let count = size(&set);
-        let mut ask = Ask::new(Verb::Create { object: set.into() }, format!("no replica set has this template: {name} with {count} replicas"));
+        let mut ask =
+            Ask::new(Verb::Create { object: set.into() }, format!("no replica set has this template: {name} with {count} replicas"));
         if count > 0 {
             let text = format!("Scaled up replica set {name} from 0 to {count}");
             ask = ask.telling(EventDraft::normal(self.reference(), "ScalingReplicaSet", text));
@@ -188,7 +191,11 @@ impl Rollout {
             ask
         } else {
             let way = if to > from { "up" } else { "down" };
-            ask.telling(EventDraft::normal(self.reference(), "ScalingReplicaSet", format!("Scaled {way} replica set {name} from {from} to {to}")))
+            ask.telling(EventDraft::normal(
+                self.reference(),
+                "ScalingReplicaSet",
+                format!("Scaled {way} replica set {name} from {from} to {to}"),
+            ))
         });
     }
 }

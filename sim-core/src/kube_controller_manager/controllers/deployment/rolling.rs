@@ -152,7 +152,9 @@ impl Rollout {
         counted > 0
             || self.old.iter().any(|set| {
                 let uid = set.metadata.uid.as_deref().unwrap_or_default();
-                view.caches.owned_by::<Pod>(uid).any(|p| !matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Failed" | "Succeeded")))
+                view.caches
+                    .owned_by::<Pod>(uid)
+                    .any(|p| !matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Failed" | "Succeeded")))
             })
     }
 }

@@ -93,7 +93,8 @@ impl Rollout {
             return -current;
         }
         let most = i64::from(replicas + self.fenceposts().0);
-        let before = number(set, MAX_REPLICAS).filter(|m| *m != 0).or_else(|| self.deployment.status.as_ref().and_then(|s| s.replicas)).unwrap_or(0);
+        let before =
+            number(set, MAX_REPLICAS).filter(|m| *m != 0).or_else(|| self.deployment.status.as_ref().and_then(|s| s.replicas)).unwrap_or(0);
         if before == 0 {
             return 0;
         }
@@ -114,7 +115,10 @@ impl Rollout {
             let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
             let key = ObjectKey::new(Kind::ReplicaSet, namespace, set.metadata.name.as_deref().unwrap_or_default());
             let options = DeleteOptions { propagation: Some(Propagation::Background), ..Default::default() };
-            self.plan.ask(Ask::new(Verb::Delete { key, options }, format!("more than {limit} old revisions")).tolerating(crate::client_go::Tolerate::NotFound));
+            self.plan.ask(
+                Ask::new(Verb::Delete { key, options }, format!("more than {limit} old revisions"))
+                    .tolerating(crate::client_go::Tolerate::NotFound),
+            );
         }
     }
 }

@@ -144,7 +144,9 @@ impl Rollout {
             conditions.iter().find(|c| c.type_ == "ReplicaFailure").cloned()
         });
         match failure {
-            Some(found) => self.set_condition("ReplicaFailure", &found.status, &found.reason.unwrap_or_default(), found.message.unwrap_or_default()),
+            Some(found) => {
+                self.set_condition("ReplicaFailure", &found.status, &found.reason.unwrap_or_default(), found.message.unwrap_or_default())
+            }
             None => self.remove_condition("ReplicaFailure"),
         }
     }

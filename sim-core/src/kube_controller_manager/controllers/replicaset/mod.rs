@@ -66,7 +66,11 @@ impl Controller for ReplicaSetController {
         let orphans = adoptable(&set, view);
         if !orphans.is_empty() {
             let get = Ask::new(Verb::Get { key: key.clone() }, "is the owner still alive, before it adopts pods");
-            return Plan { decision: format!("{} pods match and have no owner", orphans.len()), steps: vec![Step::Ask(get)], then: Then::Resume(ADOPT) };
+            return Plan {
+                decision: format!("{} pods match and have no owner", orphans.len()),
+                steps: vec![Step::Ask(get)],
+                then: Then::Resume(ADOPT),
+            };
         }
         self.manage(key, &set, view)
     }
@@ -116,7 +120,8 @@ impl Controller for ReplicaSetController {
 impl ReplicaSetController {
     fn on_pod(&mut self, event: &CacheEvent, pod: &Arc<Pod>, view: &View<'_>, wake: &mut Wake) {
         let namespace = event.object.namespace();
-        let owner = |o: &Object| o.controller().filter(|c| c.kind == "ReplicaSet").map(|c| ObjectKey::new(Kind::ReplicaSet, namespace, &c.name));
+        let owner =
+            |o: &Object| o.controller().filter(|c| c.kind == "ReplicaSet").map(|c| ObjectKey::new(Kind::ReplicaSet, namespace, &c.name));
         let current = owner(&event.object);
         if let Some(former) = event.old.as_ref().and_then(owner).filter(|f| Some(f) != current.as_ref()) {
             wake.now(former);
@@ -185,7 +190,8 @@ fn namespace_of(metadata: &ObjectMeta) -> &str {
 
 /// Neither over nor being deleted.
 pub(super) fn is_active(pod: &Pod) -> bool {
-    !matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed")) && pod.metadata.deletion_timestamp.is_none()
+    !matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
+        && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// Pods this set controls and still selects.

@@ -39,7 +39,8 @@ impl ReplicaSetController {
             return None;
         }
         let n = |v: Option<i32>| v.unwrap_or(0);
-        let reason = format!("{} replicas, {} ready, {} available", status.replicas, n(status.ready_replicas), n(status.available_replicas));
+        let reason =
+            format!("{} replicas, {} ready, {} available", status.replicas, n(status.ready_replicas), n(status.available_replicas));
         let mut next = (**set).clone();
         next.status = Some(status);
         Some(Ask::new(Verb::Update { object: next.into(), part: Part::Status }, reason))
@@ -51,7 +52,12 @@ impl ReplicaSetController {
         if wait == 0 {
             return;
         }
-        let left = owned(set, view).filter(|p| is_active(p)).filter_map(|p| ready_since(p)).map(|since| since.plus(wait).since(view.now)).filter(|l| *l > 0).min();
+        let left = owned(set, view)
+            .filter(|p| is_active(p))
+            .filter_map(|p| ready_since(p))
+            .map(|since| since.plus(wait).since(view.now))
+            .filter(|l| *l > 0)
+            .min();
         if let Some(left) = left {
             plan.then = Then::After(left);
         }
@@ -60,7 +66,13 @@ impl ReplicaSetController {
 
 fn count(set: &Arc<ReplicaSet>, before: &ReplicaSetStatus, view: &View<'_>, failure: Option<(&str, &str)>) -> ReplicaSetStatus {
     let wait = min_ready(set);
-    let template = set.spec.as_ref().and_then(|s| s.template.as_ref()).and_then(|t| t.metadata.as_ref()).and_then(|m| m.labels.clone()).unwrap_or_default();
+    let template = set
+        .spec
+        .as_ref()
+        .and_then(|s| s.template.as_ref())
+        .and_then(|t| t.metadata.as_ref())
+        .and_then(|m| m.labels.clone())
+        .unwrap_or_default();
     let (mut replicas, mut labeled, mut ready, mut available, mut terminating) = (0, 0, 0, 0, 0);
     for pod in owned(set, view) {
         if !is_active(pod) {
@@ -86,7 +98,8 @@ fn count(set: &Arc<ReplicaSet>, before: &ReplicaSetStatus, view: &View<'_>, fail
 }
 
 fn is_terminating(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some() && !matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
+    pod.metadata.deletion_timestamp.is_some()
+        && !matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
 }
 
 fn conditions(before: &ReplicaSetStatus, now: SimTime, failure: Option<(&str, &str)>) -> Option<Vec<ReplicaSetCondition>> {
