@@ -120,9 +120,9 @@ fn keep_running(worker: &PodWorker, role: Role, container: &Container, actions: 
 
 fn failed_probe(worker: &PodWorker, name: &str) -> Option<ProbeKind> {
     let (instance, _) = worker.records.get(name)?.seen()?;
-    [ProbeKind::Startup, ProbeKind::Liveness].into_iter().find(|kind| {
-        worker.probes.get(&(name.to_owned(), *kind)).is_some_and(|w| w.result_for(&instance.id) == Some(false))
-    })
+    [ProbeKind::Startup, ProbeKind::Liveness]
+        .into_iter()
+        .find(|kind| worker.probes.get(&(name.to_owned(), *kind)).is_some_and(|w| w.result_for(&instance.id) == Some(false)))
 }
 
 impl Kubelet {

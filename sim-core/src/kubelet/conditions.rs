@@ -55,7 +55,8 @@ fn status_of<'a>(statuses: &'a Option<Vec<ContainerStatus>>, name: &str) -> Opti
 }
 
 fn initialized(pod: &Pod, status: &PodStatus) -> PodCondition {
-    let app_started = status.container_statuses.iter().flatten().any(|s| s.state.as_ref().is_some_and(|s| s.waiting.is_none()) || s.restart_count > 0);
+    let app_started =
+        status.container_statuses.iter().flatten().any(|s| s.state.as_ref().is_some_and(|s| s.waiting.is_none()) || s.restart_count > 0);
     let incomplete: Vec<&str> = all_containers(pod)
         .into_iter()
         .filter(|(role, c)| match (role, status_of(&status.init_container_statuses, &c.name)) {
@@ -69,7 +70,12 @@ fn initialized(pod: &Pod, status: &PodStatus) -> PodCondition {
     match () {
         () if status.phase.as_deref() == Some("Succeeded") => condition("Initialized", true, "PodCompleted", ""),
         () if incomplete.is_empty() || app_started => condition("Initialized", true, "", ""),
-        () => condition("Initialized", false, "ContainersNotInitialized", format!("containers with incomplete status: [{}]", incomplete.join(" "))),
+        () => condition(
+            "Initialized",
+            false,
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", incomplete.join(" ")),
+        ),
     }
 }
 
@@ -107,7 +113,11 @@ fn ready(pod: &Pod, containers_ready: &PodCondition) -> PodCondition {
             Some(_) => {}
         }
     }
-    if missing.is_empty() { condition("Ready", true, "", "") } else { condition("Ready", false, "ReadinessGatesNotReady", missing.join(", ")) }
+    if missing.is_empty() {
+        condition("Ready", true, "", "")
+    } else {
+        condition("Ready", false, "ReadinessGatesNotReady", missing.join(", "))
+    }
 }
 
 /// Computes `ContainersReady` and `Ready` anew after the `ready` of a container changed in a stored status.

@@ -98,9 +98,8 @@ pub fn field(pod: &Pod, path: &str, around: &Surroundings) -> Option<String> {
         let key = path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']")?;
         Some(map.as_ref().and_then(|m| m.get(key)).cloned().unwrap_or_default())
     };
-    let all = |map: &Option<BTreeMap<String, String>>| {
-        map.iter().flatten().map(|(k, v)| format!("{k}={v:?}")).collect::<Vec<_>>().join("\n")
-    };
+    let all =
+        |map: &Option<BTreeMap<String, String>>| map.iter().flatten().map(|(k, v)| format!("{k}={v:?}")).collect::<Vec<_>>().join("\n");
     match path {
         "metadata.name" => metadata.name.clone(),
         "metadata.namespace" => metadata.namespace.clone(),
@@ -139,7 +138,8 @@ fn service_variables(pod: &Pod, services: &[&Service]) -> BTreeMap<String, Strin
     let links = pod.spec.as_ref().and_then(|s| s.enable_service_links).unwrap_or(true);
     let mut env = BTreeMap::new();
     for service in services {
-        let (own_namespace, name) = (service.metadata.namespace.as_deref().unwrap_or_default(), service.metadata.name.as_deref().unwrap_or_default());
+        let (own_namespace, name) =
+            (service.metadata.namespace.as_deref().unwrap_or_default(), service.metadata.name.as_deref().unwrap_or_default());
         let master = own_namespace == "default" && name == "kubernetes";
         if master || links && own_namespace == namespace {
             add_service(&mut env, service, name);
@@ -197,7 +197,8 @@ mod tests {
         let map = serde_json::json!({"metadata": {"name": "m", "namespace": "shop"}, "data": {"A": "1"}});
         sources.put(ObjectKey::new(Kind::ConfigMap, "shop", "m"), Object::from_json(Kind::ConfigMap, map).ok());
         let services = [&service];
-        let around = Surroundings { sources: &sources, services: &services, pod_ip: "10.1.1.1", host_ip: "h", allocatable: (2000, 1 << 30) };
+        let around =
+            Surroundings { sources: &sources, services: &services, pod_ip: "10.1.1.1", host_ip: "h", allocatable: (2000, 1 << 30) };
         let container = &pod.spec.as_ref().expect("a spec").containers[0];
         let found = environment(&pod, container, &around);
         match (found, expected) {
@@ -212,7 +213,10 @@ mod tests {
 
     #[test]
     fn variables_come_from_services_objects_fields_and_each_other() {
-        check(serde_json::json!([]), Ok(&[("MY_DB_SERVICE_HOST", "10.96.0.7"), ("MY_DB_PORT", "tcp://10.96.0.7:6379"), ("HOSTNAME", "web-1")]));
+        check(
+            serde_json::json!([]),
+            Ok(&[("MY_DB_SERVICE_HOST", "10.96.0.7"), ("MY_DB_PORT", "tcp://10.96.0.7:6379"), ("HOSTNAME", "web-1")]),
+        );
         check(serde_json::json!([{"name": "X", "value": "a$(Y)"}, {"name": "Z", "value": "$(X)!"}]), Ok(&[("Z", "a$(Y)!")]));
         check(serde_json::json!([{"name": "L", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}}]), Ok(&[("L", "web")]));
         check(serde_json::json!([{"name": "C", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]), Ok(&[("C", "2")]));

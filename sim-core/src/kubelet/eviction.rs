@@ -25,7 +25,13 @@ impl Kubelet {
 
     fn evict_one(&mut self, context: &mut Context) {
         let pressure = self.faults.pressure;
-        let what = if pressure.memory { "memory" } else if pressure.pid { "pids" } else { "ephemeral-storage" };
+        let what = if pressure.memory {
+            "memory"
+        } else if pressure.pid {
+            "pids"
+        } else {
+            "ephemeral-storage"
+        };
         self.tell_node("EvictionThresholdMet", true, &format!("Attempting to reclaim {what}"), context);
         let now = context.now.0;
         let candidates = self.pods.values().filter(|w| w.stage == Stage::Syncing && w.any_running() && priority(w) < CRITICAL);

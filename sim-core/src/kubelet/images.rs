@@ -90,8 +90,13 @@ fn is_valid(image: &str) -> bool {
         Some((r, t)) if !t.contains('/') => (r, t),
         _ => (name, ""),
     };
-    let tag_fits = own_tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
-    !repository.is_empty() && repository.chars().all(allowed) && tag_fits && !image.ends_with([':', '/', '@']) && !image.starts_with(['/', ':', '-', '.'])
+    let tag_fits = own_tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
+    !repository.is_empty()
+        && repository.chars().all(allowed)
+        && tag_fits
+        && !image.ends_with([':', '/', '@'])
+        && !image.starts_with(['/', ':', '-', '.'])
 }
 
 /// Why an image cannot be pulled, as containerd says it.
@@ -135,7 +140,13 @@ impl Kubelet {
         if !is_valid(&image) {
             let text = format!("couldn't parse image name \"{image}\": invalid reference format");
             self.tell(uid, Some(name), true, "InspectFailed", &format!("Failed to apply default image tag \"{image}\": {text}"), context);
-            return self.image_failed(uid, name, "InvalidImageName", &format!("Failed to apply default image tag \"{image}\": {text}"), context);
+            return self.image_failed(
+                uid,
+                name,
+                "InvalidImageName",
+                &format!("Failed to apply default image tag \"{image}\": {text}"),
+                context,
+            );
         }
         let present = self.images.present.contains_key(&full_name(&image));
         match (present, policy.as_str()) {
@@ -240,7 +251,9 @@ mod tests {
 
     #[test]
     fn only_references_are_valid() {
-        for (image, valid) in [("redis:7", true), ("localhost:5000/a/b:1", true), ("Redis", false), ("a b", false), ("redis:", false), ("", false)] {
+        for (image, valid) in
+            [("redis:7", true), ("localhost:5000/a/b:1", true), ("Redis", false), ("a b", false), ("redis:", false), ("", false)]
+        {
             assert_eq!(is_valid(image), valid, "{image}");
         }
     }

@@ -285,7 +285,11 @@ impl Kubelet {
         let image = |(name, size): (String, u64)| ContainerImage { names: Some(vec![name]), size_bytes: i64::try_from(size).ok() };
         NodeStatus {
             capacity: amount(node.cpus.to_string(), kibi(node.ephemeral_storage_bytes), kibi(node.memory_bytes)),
-            allocatable: amount(node.cpus.to_string(), self.config.allocatable_storage().to_string(), kibi(self.config.allocatable_memory())),
+            allocatable: amount(
+                node.cpus.to_string(),
+                self.config.allocatable_storage().to_string(),
+                kibi(self.config.allocatable_memory()),
+            ),
             conditions: Some(self.node_conditions(now)),
             addresses: Some(vec![address("InternalIP", &node.address), address("Hostname", &node.name)]),
             daemon_endpoints: Some(NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }) }),
@@ -317,9 +321,31 @@ impl Kubelet {
     fn node_conditions(&self, now: SimTime) -> Vec<NodeCondition> {
         let pressure = self.faults.pressure;
         let rows = [
-            ("MemoryPressure", pressure.memory, ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"]),
-            ("DiskPressure", pressure.disk, ["KubeletHasDiskPressure", "kubelet has disk pressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"]),
-            ("PIDPressure", pressure.pid, ["KubeletHasInsufficientPID", "kubelet has insufficient PID available", "KubeletHasSufficientPID", "kubelet has sufficient PID available"]),
+            (
+                "MemoryPressure",
+                pressure.memory,
+                [
+                    "KubeletHasInsufficientMemory",
+                    "kubelet has insufficient memory available",
+                    "KubeletHasSufficientMemory",
+                    "kubelet has sufficient memory available",
+                ],
+            ),
+            (
+                "DiskPressure",
+                pressure.disk,
+                ["KubeletHasDiskPressure", "kubelet has disk pressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+            ),
+            (
+                "PIDPressure",
+                pressure.pid,
+                [
+                    "KubeletHasInsufficientPID",
+                    "kubelet has insufficient PID available",
+                    "KubeletHasSufficientPID",
+                    "kubelet has sufficient PID available",
+                ],
+            ),
             ("Ready", true, ["KubeletReady", "kubelet is posting ready status", "KubeletNotReady", "container runtime is down"]),
         ];
         let stored = self.caches.object(Kind::Node, "", &self.config.node).and_then(as_node).and_then(|n| n.status.clone());
@@ -352,8 +378,12 @@ impl Kubelet {
     }
 }
 
-const DECLARED_FEATURES: [&str; 4] =
-    ["ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers", "RestartAllContainersOnContainerExits"];
+const DECLARED_FEATURES: [&str; 4] = [
+    "ExtendWebSocketsToKubelet",
+    "InPlacePodLevelResourcesVerticalScaling",
+    "InPlacePodVerticalScalingInitContainers",
+    "RestartAllContainersOnContainerExits",
+];
 
 fn node_events(node: &str) -> Vec<(&'static str, String)> {
     let names = ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"];

@@ -86,7 +86,9 @@ pub fn http(action: &HTTPGetAction, target: Target, now: SimTime, timeout: Nanos
         port,
     };
     let refused = || Outcome::Failure(format!("Get \"{url}\": dial tcp {host}:{port}: connect: connection refused"));
-    let late = || (Outcome::Failure(format!("Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")), timeout);
+    let late = || {
+        (Outcome::Failure(format!("Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")), timeout)
+    };
     let Some(process) = target.process else { return (refused(), 0) };
     match process.http(now.0, &request, backends) {
         HttpResult::Refused => (refused(), 0),
@@ -111,7 +113,10 @@ fn grpc(port: u16, target: &Target, timeout: Nanos) -> Checked {
         Outcome::Success => (Outcome::Success, 0),
         _ => {
             let (ip, limit) = (target.ip, duration::go_string(timeout));
-            (Outcome::Failure(format!("timeout: failed to connect service \"{ip}:{port}\" within {limit}: context deadline exceeded")), timeout)
+            (
+                Outcome::Failure(format!("timeout: failed to connect service \"{ip}:{port}\" within {limit}: context deadline exceeded")),
+                timeout,
+            )
         }
     }
 }

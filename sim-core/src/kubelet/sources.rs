@@ -93,7 +93,13 @@ pub fn files(
         match texts.get(&item.key) {
             Some(text) => _ = files.insert(item.path.clone(), text.clone()),
             None if optional => {}
-            None => return Err(format!("{what} references non-existent {} key: {}", if what == "configmap" { "config" } else { "secret" }, item.key)),
+            None => {
+                return Err(format!(
+                    "{what} references non-existent {} key: {}",
+                    if what == "configmap" { "config" } else { "secret" },
+                    item.key
+                ));
+            }
         }
     }
     Ok(files)

@@ -177,7 +177,14 @@ impl Kubelet {
     }
 
     /// Runs a lifecycle hook; says what came of it and how long it takes.
-    pub(super) fn run_hook(&mut self, uid: &Uid, name: &str, hook: &LifecycleHandler, limit: Nanos, context: &mut Context) -> (Outcome, Nanos) {
+    pub(super) fn run_hook(
+        &mut self,
+        uid: &Uid,
+        name: &str,
+        hook: &LifecycleHandler,
+        limit: Nanos,
+        context: &mut Context,
+    ) -> (Outcome, Nanos) {
         let Some(worker) = self.pods.get_mut(uid) else { return (Outcome::Success, 0) };
         let pod = worker.pod.clone();
         let Some((_, spec)) = container(&pod, name) else { return (Outcome::Success, 0) };

@@ -102,7 +102,16 @@ fn container_status(worker: &PodWorker, role: Role, container: &Container, initi
 
 fn not_created(role: Role, initialized: bool) -> ContainerState {
     let initializing = role == Role::App && !initialized || role == Role::Sidecar;
-    waiting(if initializing { "PodInitializing" } else if role == Role::Init && !initialized { "PodInitializing" } else { "ContainerCreating" }, None)
+    waiting(
+        if initializing {
+            "PodInitializing"
+        } else if role == Role::Init && !initialized {
+            "PodInitializing"
+        } else {
+            "ContainerCreating"
+        },
+        None,
+    )
 }
 
 fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
@@ -179,12 +188,24 @@ fn phase(worker: &PodWorker, init: &[ContainerStatus], apps: &[ContainerStatus],
     match () {
         () if init_failed > 0 => "Failed",
         () if stopped && running == 0 && waiting > 0 && ended == 0 => "Failed",
-        () if stopped && running == 0 => if succeeded == ended && waiting == 0 { "Succeeded" } else { "Failed" },
+        () if stopped && running == 0 => {
+            if succeeded == ended && waiting == 0 {
+                "Succeeded"
+            } else {
+                "Failed"
+            }
+        }
         () if init_pending > 0 && running == ended => "Pending",
         () if waiting > 0 => "Pending",
         () if running > 0 => "Running",
         () if ended > 0 && restartable > 0 => "Running",
-        () if ended > 0 => if succeeded == ended { "Succeeded" } else { "Failed" },
+        () if ended > 0 => {
+            if succeeded == ended {
+                "Succeeded"
+            } else {
+                "Failed"
+            }
+        }
         () => "Pending",
     }
 }

@@ -303,7 +303,8 @@ impl Kubelet {
         self.note(uid, format!("sandbox created, address {}", ip.unwrap_or_default()), context);
         self.changed_in_runtime(uid, context.now);
         if let Some(mut status) = stored {
-            for condition in status.conditions.iter_mut().flatten().filter(|c| c.type_ == "PodReadyToStartContainers" && c.status != "True") {
+            for condition in status.conditions.iter_mut().flatten().filter(|c| c.type_ == "PodReadyToStartContainers" && c.status != "True")
+            {
                 condition.status = "True".into();
                 condition.last_transition_time = Some(context.now.to_time());
             }
@@ -344,7 +345,11 @@ impl Kubelet {
         worker.run = None;
         let deleted = worker.deleted;
         self.note(uid, "volumes and cgroups removed".into(), context);
-        if deleted { self.forget_pod(uid) } else { self.push_status(uid, context) }
+        if deleted {
+            self.forget_pod(uid)
+        } else {
+            self.push_status(uid, context)
+        }
         Flow::End
     }
 

@@ -70,7 +70,11 @@ pub fn content(pod: &Pod, volume: &Volume, around: &Surroundings) -> Result<Cont
 }
 
 fn claim_disk(namespace: &str, claim: &str, around: &Surroundings) -> Result<String, String> {
-    let missing = || format!("error processing PVC {namespace}/{claim}: failed to fetch PVC from API server: persistentvolumeclaims \"{claim}\" not found");
+    let missing = || {
+        format!(
+            "error processing PVC {namespace}/{claim}: failed to fetch PVC from API server: persistentvolumeclaims \"{claim}\" not found"
+        )
+    };
     let object = around.sources.object(Kind::PersistentVolumeClaim, namespace, claim).ok_or_else(missing)?;
     let claim_object = object.as_typed::<PersistentVolumeClaim>().ok_or_else(missing)?;
     let volume = claim_object.spec.as_ref().and_then(|s| s.volume_name.clone()).filter(|n| !n.is_empty());
