@@ -200,7 +200,7 @@ impl Kubelet {
                     owner_references: self.node_owner(),
                     ..Default::default()
                 };
-                let object: Object = Lease { metadata, spec: Some(spec), ..Default::default() }.into();
+                let object: Object = Lease { metadata, spec: Some(spec) }.into();
                 self.ask(Verb::Create { object }, Asked::Lease, context);
             }
         }

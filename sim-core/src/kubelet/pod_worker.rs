@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use sim_apimachinery::ObjectKey;
 use sim_workload::Disk;
 
-use super::containers::{Records, Role, Sandbox, all_containers};
+use super::containers::{Records, Sandbox};
 use super::probes::{ProbeKind, ProbeWorker};
 use super::restart::BackOff;
 use crate::time::{Nanos, SECOND, SimTime};
@@ -257,21 +257,6 @@ impl PodWorker {
     /// Whether the pod uses its node's network.
     pub fn host_network(&self) -> bool {
         self.pod.spec.as_ref().is_some_and(|s| s.host_network == Some(true))
-    }
-
-    /// Whether every init container that ends has ended well and every sidecar has been started, as the kubelet sees it;
-    /// true as well once an app container was started.
-    pub fn initialized(&self) -> bool {
-        let seen = |name: &str| self.records.get(name).and_then(|r| r.seen()).map(|(_, s)| s);
-        let mut containers = all_containers(&self.pod).into_iter();
-        if containers.clone().any(|(role, c)| role == Role::App && seen(&c.name).is_some()) {
-            return true;
-        }
-        containers.all(|(role, c)| match role {
-            Role::Init => seen(&c.name).and_then(|s| s.exit_code()) == Some(0),
-            Role::Sidecar => seen(&c.name).is_some_and(|s| s.is_running()) && self.is_started(&c.name),
-            Role::App => true,
-        })
     }
 
     /// Brings the cache up to date; says for how many containers (and the sandbox) there is something to tell.

@@ -17,11 +17,10 @@ use crate::time::SimTime;
 /// The status of a pod now. `stopped` says that its containers are stopped for good.
 pub fn generate(worker: &PodWorker, host_ip: &str, now: SimTime, stopped: bool) -> PodStatus {
     let pod = &*worker.pod;
-    let initialized = worker.initialized();
     let mut init = Vec::new();
     let mut apps = Vec::new();
     for (role, container) in all_containers(pod) {
-        let status = container_status(worker, role, container, initialized);
+        let status = container_status(worker, role, container);
         if role == Role::App { apps.push(status) } else { init.push(status) }
     }
     apps.sort_by(|a, b| a.name.cmp(&b.name));
@@ -61,10 +60,10 @@ fn pod_resources(pod: &Pod) -> Option<ResourceRequirements> {
     (requests.is_some() || limits.is_some()).then(|| ResourceRequirements { requests, limits, ..Default::default() })
 }
 
-fn container_status(worker: &PodWorker, role: Role, container: &Container, initialized: bool) -> ContainerStatus {
+fn container_status(worker: &PodWorker, role: Role, container: &Container) -> ContainerStatus {
     let record = worker.records.get(&container.name);
     let seen = record.and_then(|r| r.seen());
-    let mut state = seen.map_or_else(|| not_created(role, initialized), |(i, s)| api_state(i, s));
+    let mut state = seen.map_or_else(|| not_created(&worker.pod), |(i, s)| api_state(i, s));
     let before = record.and_then(|r| r.seen_before());
     let mut last_state = before.map(|(i, s)| api_state(i, s)).filter(|s| s.terminated.is_some()).unwrap_or_default();
     let restarts = match seen.and_then(|(_, s)| s.exit_code()) {
@@ -100,18 +99,10 @@ fn container_status(worker: &PodWorker, role: Role, container: &Container, initi
     }
 }
 
-fn not_created(role: Role, initialized: bool) -> ContainerState {
-    let initializing = role == Role::App && !initialized || role == Role::Sidecar;
-    waiting(
-        if initializing {
-            "PodInitializing"
-        } else if role == Role::Init && !initialized {
-            "PodInitializing"
-        } else {
-            "ContainerCreating"
-        },
-        None,
-    )
+/// A container that is not made yet: in a pod with init containers all of them wait as `PodInitializing`.
+fn not_created(pod: &Pod) -> ContainerState {
+    let has_init = pod.spec.as_ref().is_some_and(|s| s.init_containers.as_ref().is_some_and(|i| !i.is_empty()));
+    waiting(if has_init { "PodInitializing" } else { "ContainerCreating" }, None)
 }
 
 fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
