@@ -23,54 +23,43 @@ pub struct NodeConfig {
     pub address: String,
     /// The range its pods get addresses from, such as `10.244.0.0/24`.
     pub pod_cidr: String,
-    /// Whole CPUs.
-    #[serde(default = "two")]
-    pub cpus: u64,
+    /// CPU in thousandths.
+    #[serde(default = "two_cpus")]
+    pub cpu_millis: i64,
     /// Memory in bytes.
     #[serde(default = "sixteen_gibibytes")]
-    pub memory_bytes: u64,
+    pub memory_bytes: i64,
     /// How many pods it takes.
     #[serde(default = "max_pods")]
-    pub pods: u64,
+    pub pods: i64,
     /// Local disk in bytes.
     #[serde(default = "disk")]
     pub ephemeral_storage_bytes: u64,
     /// Labels besides those every node has.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Images that are there from the beginning.
+    /// Images that are there from the beginning, with their sizes in bytes.
     #[serde(default)]
-    pub images: BTreeMap<String, Image>,
+    pub images: BTreeMap<String, u64>,
     /// Makes lease renewals implicit: the lease is written once and `Kubelet::last_renewal` says what it would show.
     #[serde(default)]
     pub quiet_heartbeats: bool,
 }
 
-fn two() -> u64 {
-    2
+fn two_cpus() -> i64 {
+    2000
 }
 
-fn sixteen_gibibytes() -> u64 {
+fn sixteen_gibibytes() -> i64 {
     16 << 30
 }
 
-fn max_pods() -> u64 {
+fn max_pods() -> i64 {
     110
 }
 
 fn disk() -> u64 {
     264_212_084 << 10
-}
-
-/// An image on a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Image {
-    /// Size in bytes.
-    pub size_bytes: u64,
-    /// `sha256:…`; made from the name when empty.
-    #[serde(default)]
-    pub id: String,
 }
 
 impl NodeConfig {
@@ -80,7 +69,7 @@ impl NodeConfig {
             name: "docker-desktop".into(),
             address: "192.168.65.3".into(),
             pod_cidr: "10.244.0.0/24".into(),
-            cpus: 2,
+            cpu_millis: two_cpus(),
             memory_bytes: 24_684_092 << 10,
             pods: max_pods(),
             ephemeral_storage_bytes: disk(),
@@ -91,14 +80,14 @@ impl NodeConfig {
     }
 
     /// The `number`th (from 1) of a row of equal nodes, each in a zone of its own.
-    pub fn worker(number: u64) -> NodeConfig {
+    pub fn worker(number: u32) -> NodeConfig {
         let zone = ["a", "b", "c"][(number.saturating_sub(1) % 3) as usize];
         let labels = [("topology.kubernetes.io/region", "local".to_owned()), ("topology.kubernetes.io/zone", format!("local-{zone}"))];
         NodeConfig {
             name: format!("node-{number}"),
             address: format!("192.168.{}.{}", 70 + number / 250, number % 250 + 2),
             pod_cidr: format!("10.{}.{}.0/24", 244 + number / 256, number % 256),
-            cpus: 4,
+            cpu_millis: 2 * two_cpus(),
             memory_bytes: sixteen_gibibytes(),
             labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             ..NodeConfig::docker_desktop()
@@ -106,9 +95,9 @@ impl NodeConfig {
     }
 }
 
-fn shipped_images() -> BTreeMap<String, Image> {
+fn shipped_images() -> BTreeMap<String, u64> {
     let sizes = [("fastapi-k8s:latest", 125_041_389), ("redis:7-alpine", 17_250_012), ("busybox:latest", 2_130_647)];
-    sizes.into_iter().map(|(name, size_bytes)| (name.to_owned(), Image { size_bytes, id: String::new() })).collect()
+    sizes.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 /// Which images can be pulled, and how long that takes.
@@ -171,12 +160,27 @@ impl KubeletConfig {
 
     /// CPU a node offers, in thousandths.
     pub fn cpu_millis(&self) -> u64 {
-        self.node_config.cpus * 1000
+        u64::try_from(self.node_config.cpu_millis).unwrap_or(0)
+    }
+
+    /// Whole CPUs, at least one.
+    pub fn cpus(&self) -> u64 {
+        (self.cpu_millis() / 1000).max(1)
+    }
+
+    /// Memory in bytes.
+    pub fn memory(&self) -> u64 {
+        u64::try_from(self.node_config.memory_bytes).unwrap_or(0)
+    }
+
+    /// How many pods it takes.
+    pub fn pods(&self) -> u64 {
+        u64::try_from(self.node_config.pods).unwrap_or(0)
     }
 
     /// Memory pods can have: all but what hard eviction keeps free.
     pub fn allocatable_memory(&self) -> u64 {
-        self.node_config.memory_bytes.saturating_sub(EVICTION_MEMORY_BYTES)
+        self.memory().saturating_sub(EVICTION_MEMORY_BYTES)
     }
 
     /// Local disk pods can have.

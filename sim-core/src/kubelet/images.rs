@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Container;
 use sim_apimachinery::duration;
 
-use super::config::{Image, KubeletConfig, RegistryConfig};
+use super::config::{KubeletConfig, RegistryConfig};
 use super::containers::container;
 use super::pod_worker::Task;
 use super::restart::BackOff;
@@ -15,6 +15,14 @@ use super::sync_pod::Flow;
 use super::{Kubelet, Uid};
 use crate::component::Context;
 use crate::time::{MILLISECOND, Nanos, SimTime};
+
+/// An image on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Image {
+    size_bytes: u64,
+    /// `sha256:…`
+    id: String,
+}
 
 /// The images of a node.
 #[derive(Clone, Debug)]
@@ -28,7 +36,7 @@ pub struct ImageManager {
 impl ImageManager {
     /// What the node has in the beginning.
     pub fn new(config: &KubeletConfig) -> Self {
-        let present = config.node_config.images.iter().map(|(name, image)| (full_name(name), with_id(name, image))).collect();
+        let present = config.node_config.images.iter().map(|(name, bytes)| (full_name(name), image_of(name, *bytes))).collect();
         ImageManager { present, backoff: BTreeMap::new(), free_at: SimTime(0) }
     }
 
@@ -52,9 +60,8 @@ impl ImageManager {
     }
 }
 
-fn with_id(name: &str, image: &Image) -> Image {
-    let id = if image.id.is_empty() { format!("sha256:{}", digest(name)) } else { image.id.clone() };
-    Image { id, ..image.clone() }
+fn image_of(name: &str, size_bytes: u64) -> Image {
+    Image { size_bytes, id: format!("sha256:{}", digest(name)) }
 }
 
 /// 64 hexadecimal digits that belong to a name.
@@ -219,7 +226,7 @@ impl Kubelet {
         }
         self.images.backoff.remove(&key);
         let registry = &self.config.registry;
-        let fresh = || with_id(&image, &Image { size_bytes: bytes_of(registry, &image), id: String::new() });
+        let fresh = || image_of(&image, bytes_of(registry, &image));
         let size = self.images.present.entry(full_name(&image)).or_insert_with(fresh).size_bytes;
         let millis = |takes: Nanos| duration::go_string(takes / MILLISECOND * MILLISECOND);
         let (took, waited) = (millis(context.now.since(began)), millis(context.now.since(asked.min(began))));

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use sim_apimachinery::{Answer, Kind, Object, Request, Verb};
 use sim_workload::{Disk, ProfileSet};
 
-pub use self::config::{Image, KubeletConfig, NodeConfig, RegistryConfig};
+pub use self::config::{KubeletConfig, NodeConfig, RegistryConfig};
 pub use self::faults::NodeFault;
 pub use self::latencies::KubeletLatencies;
 use self::pod_worker::PodWorker;
@@ -163,7 +163,7 @@ impl Kubelet {
             pods: BTreeMap::new(),
             names: BTreeMap::new(),
             timers: TimerQueue::default(),
-            cpu: SharedCpu::new(config.node_config.cpus, config.latencies.work_demand_percent),
+            cpu: SharedCpu::new(config.cpus(), config.latencies.work_demand_percent),
             recorder: EventRecorder::new("kubelet", "kubelet", Some(node), EventStyle::Core),
             status: status_manager::StatusManager::default(),
             asked: BTreeMap::new(),
@@ -235,7 +235,7 @@ impl Kubelet {
     /// A kubelet that starts knows nothing; what runs on the node goes on.
     fn forget_all(&mut self) {
         self.timers = TimerQueue::default();
-        self.cpu = SharedCpu::new(self.config.node_config.cpus, self.config.latencies.work_demand_percent);
+        self.cpu = SharedCpu::new(self.config.cpus(), self.config.latencies.work_demand_percent);
         self.recorder = EventRecorder::new("kubelet", "kubelet", Some(self.config.node.clone()), EventStyle::Core);
         self.status = status_manager::StatusManager::default();
         self.asked.clear();

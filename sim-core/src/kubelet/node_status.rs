@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use sim_apimachinery::quantity::Quantity as Amount;
 use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, TypedPatch, Verb};
 
 use super::pods::as_node;
@@ -284,9 +285,13 @@ impl Kubelet {
         let address = |type_: &str, address: &str| NodeAddress { type_: type_.into(), address: address.into() };
         let image = |(name, size): (String, u64)| ContainerImage { names: Some(vec![name]), size_bytes: i64::try_from(size).ok() };
         NodeStatus {
-            capacity: amount(node.cpus.to_string(), kibi(node.ephemeral_storage_bytes), kibi(node.memory_bytes)),
+            capacity: amount(
+                Amount::from_millis(node.cpu_millis).to_string(),
+                kibi(node.ephemeral_storage_bytes),
+                kibi(self.config.memory()),
+            ),
             allocatable: amount(
-                node.cpus.to_string(),
+                Amount::from_millis(node.cpu_millis).to_string(),
                 self.config.allocatable_storage().to_string(),
                 kibi(self.config.allocatable_memory()),
             ),
@@ -372,7 +377,7 @@ impl Kubelet {
             ("cpu", self.config.cpu_millis()),
             ("memory", self.config.allocatable_memory()),
             ("ephemeral-storage", self.config.allocatable_storage()),
-            ("pods", self.config.node_config.pods),
+            ("pods", self.config.pods()),
         ];
         list.into_iter().map(|(name, amount)| (name.to_owned(), amount)).collect()
     }
