@@ -1,313 +1,232 @@
-//! What a container gets from its pod: variables, files and volumes; and what is missing for them.
-//! ConfigMaps and Secrets are read when the pod is first synced, and again when something was missing.
-//! Not modelled: later changes of mounted ConfigMaps and Secrets, service account tokens that can be used.
+//! A container's environment: the services of its namespace, `envFrom`, `env`, and the downward API.
+//! Source: kubelet_pods.go makeEnvironmentVariables, envvars/envvars.go. What is wrong becomes `CreateContainerConfigError`.
+//! Not modelled: variables from files (`fileKeyRef`), names that are not valid (they are taken as they are).
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Container, ContainerPort, EnvVarSource, Pod, Secret, Service};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::{Container, EnvVarSource, Pod, Service};
 use sim_apimachinery::quantity::Quantity;
-use sim_apimachinery::{Kind, Object};
-use sim_workload::{Disk, Spec, expand_references};
+use sim_workload::expand_references;
 
-use super::config::KubeletConfig;
-use super::pod_state::PodState;
-use crate::client_go::Caches;
+use super::containers::all_containers;
+use super::sources::Sources;
 
-/// The ConfigMaps and Secrets a pod names.
-pub fn references(pod: &Pod) -> Vec<(Kind, String)> {
-    let Some(spec) = &pod.spec else { return vec![] };
-    let mut found = Vec::new();
-    for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
-        for source in container.env_from.iter().flatten() {
-            found.extend(source.config_map_ref.iter().map(|r| (Kind::ConfigMap, r.name.clone())));
-            found.extend(source.secret_ref.iter().map(|r| (Kind::Secret, r.name.clone())));
-        }
-        for source in container.env.iter().flatten().filter_map(|e| e.value_from.as_ref()) {
-            found.extend(source.config_map_key_ref.iter().map(|r| (Kind::ConfigMap, r.name.clone())));
-            found.extend(source.secret_key_ref.iter().map(|r| (Kind::Secret, r.name.clone())));
-        }
-    }
-    for volume in spec.volumes.iter().flatten() {
-        found.extend(volume.config_map.iter().map(|v| (Kind::ConfigMap, v.name.clone())));
-        found.extend(volume.secret.iter().filter_map(|v| v.secret_name.clone()).map(|n| (Kind::Secret, n)));
-        for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
-            found.extend(source.config_map.iter().map(|v| (Kind::ConfigMap, v.name.clone())));
-            found.extend(source.secret.iter().map(|v| (Kind::Secret, v.name.clone())));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
+/// What is known besides the pod.
+pub struct Surroundings<'a> {
+    /// What was fetched.
+    pub sources: &'a Sources,
+    /// The services of the cluster.
+    pub services: &'a [&'a Service],
+    /// The pod's address.
+    pub pod_ip: &'a str,
+    /// The node's address.
+    pub host_ip: &'a str,
+    /// CPU in thousandths and memory in bytes that pods of this node can have.
+    pub allocatable: (u64, u64),
 }
 
-fn config_map<'a>(state: &'a PodState, name: &str) -> Option<&'a ConfigMap> {
-    match state.references.get(&(Kind::ConfigMap, name.to_owned()))? {
-        Some(Object::ConfigMap(map)) => Some(map),
-        _ => None,
-    }
-}
-
-fn secret<'a>(state: &'a PodState, name: &str) -> Option<&'a Secret> {
-    match state.references.get(&(Kind::Secret, name.to_owned()))? {
-        Some(Object::Secret(secret)) => Some(secret),
-        _ => None,
-    }
-}
-
-/// Why a pod's volumes cannot be mounted, if something is missing.
-pub fn volume_problem(state: &PodState) -> Option<String> {
-    for volume in state.spec().volumes.iter().flatten() {
-        let missing =
-            |kind: &str, name: &str| Some(format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found", volume.name));
-        if let Some(source) = volume.config_map.as_ref().filter(|v| v.optional != Some(true)) {
-            if config_map(state, &source.name).is_none() {
-                return missing("configmap", &source.name);
-            }
-        }
-        if let Some(source) = volume.secret.as_ref().filter(|v| v.optional != Some(true)) {
-            let name = source.secret_name.as_deref().unwrap_or_default();
-            if secret(state, name).is_none() {
-                return missing("secret", name);
-            }
-        }
-        for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
-            if let Some(map) = source.config_map.as_ref().filter(|m| m.optional != Some(true)) {
-                if config_map(state, &map.name).is_none() {
-                    return missing("configmap", &map.name);
-                }
-            }
+/// The complete environment, or what is wrong with it.
+pub fn environment(pod: &Pod, container: &Container, around: &Surroundings) -> Result<BTreeMap<String, String>, String> {
+    let mut env = service_variables(pod, around.services);
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    for from in container.env_from.iter().flatten() {
+        let prefix = from.prefix.as_deref().unwrap_or_default();
+        let (texts, optional) = match (&from.config_map_ref, &from.secret_ref) {
+            (Some(r), _) => (around.sources.config_map(namespace, &r.name), r.optional),
+            (None, Some(r)) => (around.sources.secret(namespace, &r.name), r.optional),
+            (None, None) => continue,
+        };
+        match texts {
+            Ok(texts) => env.extend(texts.into_iter().map(|(k, v)| (format!("{prefix}{k}"), v))),
+            Err(_) if optional == Some(true) => {}
+            Err(error) => return Err(error),
         }
     }
-    None
-}
-
-/// Why a container's variables cannot be made, if something is missing: reason and message.
-pub fn configuration_problem(state: &mut PodState, index: usize) -> Option<(String, String)> {
-    let spec = state.container_spec(index).clone();
-    let problem = missing_variable(state, &spec)?;
-    // The next sync reads the references again.
-    state.references.clear();
-    state.volumes_mounted = false;
-    Some(("CreateContainerConfigError".into(), problem))
-}
-
-fn missing_variable(state: &PodState, spec: &Container) -> Option<String> {
-    for source in spec.env_from.iter().flatten() {
-        if let Some(map) = source.config_map_ref.as_ref().filter(|r| r.optional != Some(true) && config_map(state, &r.name).is_none()) {
-            return Some(format!("configmap \"{}\" not found", map.name));
-        }
-        if let Some(reference) = source.secret_ref.as_ref().filter(|r| r.optional != Some(true) && secret(state, &r.name).is_none()) {
-            return Some(format!("secret \"{}\" not found", reference.name));
-        }
-    }
-    for source in spec.env.iter().flatten().filter_map(|e| e.value_from.as_ref()) {
-        if let Some(key) = source.config_map_key_ref.as_ref().filter(|k| k.optional != Some(true)) {
-            match config_map(state, &key.name) {
-                None => return Some(format!("configmap \"{}\" not found", key.name)),
-                Some(map) if !map.data.iter().flatten().any(|(k, _)| *k == key.key) => {
-                    return Some(format!("couldn't find key {} in ConfigMap {}/{}", key.key, state.namespace(), key.name));
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(key) = source.secret_key_ref.as_ref().filter(|k| k.optional != Some(true)) {
-            match secret(state, &key.name) {
-                None => return Some(format!("secret \"{}\" not found", key.name)),
-                Some(found) if !found.data.iter().flatten().any(|(k, _)| *k == key.key) => {
-                    return Some(format!("couldn't find key {} in Secret {}/{}", key.key, state.namespace(), key.name));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    None
-}
-
-/// How the container's process begins.
-pub fn process_spec(state: &PodState, index: usize, config: &KubeletConfig, caches: &Caches) -> Spec {
-    let spec = state.container_spec(index);
-    let env = variables(state, spec, config, caches);
-    let expanded = |words: &Option<Vec<String>>| words.iter().flatten().map(|w| expand_references(w, &env)).collect();
-    Spec {
-        image: spec.image.clone().unwrap_or_default(),
-        command: expanded(&spec.command),
-        args: expanded(&spec.args),
-        hostname: state.spec().hostname.clone().unwrap_or_else(|| state.name().to_owned()),
-        files: files(state, spec),
-        env,
-        ..Spec::default()
-    }
-}
-
-fn variables(state: &PodState, spec: &Container, config: &KubeletConfig, caches: &Caches) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
-    if state.spec().enable_service_links != Some(false) {
-        service_variables(state.namespace(), caches, &mut env);
-    }
-    for source in spec.env_from.iter().flatten() {
-        let prefix = source.prefix.clone().unwrap_or_default();
-        if let Some(map) = source.config_map_ref.as_ref().and_then(|r| config_map(state, &r.name)) {
-            env.extend(map.data.iter().flatten().map(|(k, v)| (format!("{prefix}{k}"), v.clone())));
-        }
-        if let Some(found) = source.secret_ref.as_ref().and_then(|r| secret(state, &r.name)) {
-            env.extend(found.data.iter().flatten().map(|(k, v)| (format!("{prefix}{k}"), text(&v.0))));
-        }
-    }
-    for variable in spec.env.iter().flatten() {
+    let mut own: BTreeMap<String, String> = BTreeMap::new();
+    for variable in container.env.iter().flatten() {
+        let known: BTreeMap<String, String> = env.iter().chain(&own).map(|(k, v)| (k.clone(), v.clone())).collect();
         let value = match &variable.value_from {
-            Some(source) => sourced(state, spec, source, config),
-            None => Some(expand_references(variable.value.as_deref().unwrap_or_default(), &env)),
+            Some(source) => from_source(pod, container, source, around)?,
+            None => Some(expand_references(variable.value.as_deref().unwrap_or_default(), &known)),
         };
         if let Some(value) = value {
-            env.insert(variable.name.clone(), value);
+            own.insert(variable.name.clone(), value);
+        }
+    }
+    env.extend(own);
+    env.entry("HOSTNAME".into()).or_insert_with(|| hostname(pod));
+    Ok(env)
+}
+
+/// The name a pod's containers see themselves by.
+pub fn hostname(pod: &Pod) -> String {
+    let own = pod.spec.as_ref().and_then(|s| s.hostname.clone()).filter(|h| !h.is_empty());
+    let name = own.or_else(|| pod.metadata.name.clone()).unwrap_or_default();
+    name.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned()
+}
+
+fn from_source(pod: &Pod, container: &Container, source: &EnvVarSource, around: &Surroundings) -> Result<Option<String>, String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let pick = |texts: Result<BTreeMap<String, String>, String>, key: &str, optional: Option<bool>, what: String| match texts {
+        Ok(mut texts) => match texts.remove(key) {
+            None if optional != Some(true) => Err(format!("couldn't find key {key} in {what}")),
+            found => Ok(found),
+        },
+        Err(_) if optional == Some(true) => Ok(None),
+        Err(error) => Err(error),
+    };
+    if let Some(r) = &source.config_map_key_ref {
+        return pick(around.sources.config_map(namespace, &r.name), &r.key, r.optional, format!("ConfigMap {namespace}/{}", r.name));
+    }
+    if let Some(r) = &source.secret_key_ref {
+        return pick(around.sources.secret(namespace, &r.name), &r.key, r.optional, format!("Secret {namespace}/{}", r.name));
+    }
+    if let Some(r) = &source.field_ref {
+        return field(pod, &r.field_path, around).map(Some).ok_or_else(|| format!("unsupported fieldPath: {}", r.field_path));
+    }
+    let Some(r) = &source.resource_field_ref else { return Ok(None) };
+    let of = r.container_name.as_deref().filter(|n| !n.is_empty()).unwrap_or(&container.name);
+    let divisor = r.divisor.as_ref().map(|d| d.0.as_str());
+    resource(pod, of, &r.resource, divisor, around.allocatable).map(Some)
+}
+
+/// A field of the pod as the downward API names it.
+pub fn field(pod: &Pod, path: &str, around: &Surroundings) -> Option<String> {
+    let metadata = &pod.metadata;
+    let spec = pod.spec.as_ref();
+    let keyed = |prefix: &str, map: &Option<BTreeMap<String, String>>| {
+        let key = path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']")?;
+        Some(map.as_ref().and_then(|m| m.get(key)).cloned().unwrap_or_default())
+    };
+    let all =
+        |map: &Option<BTreeMap<String, String>>| map.iter().flatten().map(|(k, v)| format!("{k}={v:?}")).collect::<Vec<_>>().join("\n");
+    match path {
+        "metadata.name" => metadata.name.clone(),
+        "metadata.namespace" => metadata.namespace.clone(),
+        "metadata.uid" => metadata.uid.clone(),
+        "metadata.labels" => Some(all(&metadata.labels)),
+        "metadata.annotations" => Some(all(&metadata.annotations)),
+        "spec.nodeName" => spec.and_then(|s| s.node_name.clone()),
+        "spec.serviceAccountName" => spec.and_then(|s| s.service_account_name.clone()),
+        "status.podIP" | "status.podIPs" => Some(around.pod_ip.to_owned()),
+        "status.hostIP" | "status.hostIPs" => Some(around.host_ip.to_owned()),
+        _ => keyed("metadata.labels", &metadata.labels).or_else(|| keyed("metadata.annotations", &metadata.annotations)),
+    }
+}
+
+/// A container's request or limit in units of the divisor, rounded up; a missing limit is all the node has.
+pub fn resource(pod: &Pod, container: &str, name: &str, divisor: Option<&str>, allocatable: (u64, u64)) -> Result<String, String> {
+    let containers = all_containers(pod);
+    let found = containers.iter().find(|(_, c)| c.name == container).ok_or_else(|| format!("container {container} not found"))?;
+    let (side, kind) = name.split_once('.').ok_or_else(|| format!("unsupported container resource : {name}"))?;
+    let resources = found.1.resources.clone().unwrap_or_default();
+    let list = if side == "limits" { resources.limits } else { resources.requests };
+    let whole = match kind {
+        "cpu" => Quantity::from_millis(i64::try_from(allocatable.0).unwrap_or(i64::MAX)),
+        "memory" => Quantity::from_bytes(i64::try_from(allocatable.1).unwrap_or(i64::MAX)),
+        _ => Quantity::from_bytes(0),
+    };
+    let default = if side == "limits" { whole } else { Quantity::from_bytes(0) };
+    let quantity = list.and_then(|l| Quantity::parse(&l.get(kind)?.0).ok()).unwrap_or(default);
+    let divisor = divisor.and_then(|d| Quantity::parse(d).ok()).filter(|d| !d.is_zero()).unwrap_or(Quantity::from_millis(1000));
+    let (amount, unit) = if kind == "cpu" { (quantity.milli_value(), divisor.milli_value()) } else { (quantity.value(), divisor.value()) };
+    Ok(amount.max(0).unsigned_abs().div_ceil(unit.max(1).unsigned_abs()).to_string())
+}
+
+fn service_variables(pod: &Pod, services: &[&Service]) -> BTreeMap<String, String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let links = pod.spec.as_ref().and_then(|s| s.enable_service_links).unwrap_or(true);
+    let mut env = BTreeMap::new();
+    for service in services {
+        let (own_namespace, name) =
+            (service.metadata.namespace.as_deref().unwrap_or_default(), service.metadata.name.as_deref().unwrap_or_default());
+        let master = own_namespace == "default" && name == "kubernetes";
+        if master || links && own_namespace == namespace {
+            add_service(&mut env, service, name);
         }
     }
     env
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn sourced(state: &PodState, spec: &Container, source: &EnvVarSource, config: &KubeletConfig) -> Option<String> {
-    if let Some(key) = &source.config_map_key_ref {
-        return config_map(state, &key.name)?.data.as_ref()?.get(&key.key).cloned();
-    }
-    if let Some(key) = &source.secret_key_ref {
-        return secret(state, &key.name)?.data.as_ref()?.get(&key.key).map(|v| text(&v.0));
-    }
-    if let Some(field) = &source.field_ref {
-        return Some(pod_field(state, &field.field_path, config));
-    }
-    let wanted = source.resource_field_ref.as_ref()?;
-    let (list, name) = wanted.resource.split_once('.')?;
-    let resources = spec.resources.as_ref();
-    let map = if list == "limits" { resources.and_then(|r| r.limits.as_ref()) } else { resources.and_then(|r| r.requests.as_ref()) };
-    let node = match name {
-        "cpu" => Quantity::from_millis(config.spec.cpu_millis),
-        _ => Quantity::from_bytes(config.spec.memory_bytes),
-    };
-    let amount = match map.and_then(|m| m.get(name)) {
-        Some(quantity) => Quantity::parse(&quantity.0).ok()?,
-        None if list == "limits" => node,
-        None => Quantity::from_millis(0),
-    };
-    let divisor = wanted
-        .divisor
-        .as_ref()
-        .and_then(|d| Quantity::parse(&d.0).ok())
-        .filter(|d| !d.is_zero())
-        .unwrap_or_else(|| Quantity::from_millis(1000));
-    let (a, b) = (i128::from(amount.milli_value()), i128::from(divisor.milli_value().max(1)));
-    Some(((a + b - 1) / b).to_string())
-}
-
-fn pod_field(state: &PodState, path: &str, config: &KubeletConfig) -> String {
-    let metadata = &state.pod.metadata;
-    let keyed = |map: &Option<BTreeMap<String, String>>| {
-        let key = path.split('\'').nth(1).unwrap_or_default();
-        map.iter().flatten().find(|(k, _)| *k == key).map(|(_, v)| v.clone()).unwrap_or_default()
-    };
-    match path {
-        "metadata.name" => state.name().to_owned(),
-        "metadata.namespace" => state.namespace().to_owned(),
-        "metadata.uid" => state.uid().to_owned(),
-        "spec.nodeName" => config.node.to_string(),
-        "spec.serviceAccountName" => state.spec().service_account_name.clone().unwrap_or_default(),
-        "status.hostIP" => config.spec.ip.clone(),
-        "status.podIP" | "status.podIPs" => state.ip.clone().unwrap_or_default(),
-        _ if path.starts_with("metadata.labels[") => keyed(&metadata.labels),
-        _ if path.starts_with("metadata.annotations[") => keyed(&metadata.annotations),
-        _ => String::new(),
-    }
-}
-
-/// The variables each service of the namespace gives, and those of the API server.
-fn service_variables(namespace: &str, caches: &Caches, env: &mut BTreeMap<String, String>) {
-    let own = caches.in_namespace::<Service>(namespace).filter(|s| s.metadata.name.as_deref() != Some("kubernetes"));
-    let master = caches.get::<Service>("default", "kubernetes");
-    for service in own.chain(master) {
-        let Some(spec) = &service.spec else { continue };
-        let Some(ip) = spec.cluster_ip.as_deref().filter(|ip| !ip.is_empty() && *ip != "None") else { continue };
-        let prefix = service.metadata.name.as_deref().unwrap_or_default().to_ascii_uppercase().replace(['-', '.'], "_");
-        let Some(first) = spec.ports.iter().flatten().next() else { continue };
-        env.insert(format!("{prefix}_SERVICE_HOST"), ip.into());
-        env.insert(format!("{prefix}_SERVICE_PORT"), first.port.to_string());
-        env.insert(format!("{prefix}_PORT"), format!("tcp://{ip}:{}", first.port));
-        for port in spec.ports.iter().flatten() {
-            let protocol = port.protocol.as_deref().unwrap_or("TCP");
-            let base = format!("{prefix}_PORT_{}_{protocol}", port.port);
-            env.insert(base.clone(), format!("{}://{ip}:{}", protocol.to_ascii_lowercase(), port.port));
-            env.insert(format!("{base}_PROTO"), protocol.to_ascii_lowercase());
-            env.insert(format!("{base}_PORT"), port.port.to_string());
-            env.insert(format!("{base}_ADDR"), ip.into());
-            if let Some(name) = port.name.as_deref().filter(|n| !n.is_empty()) {
-                env.insert(format!("{prefix}_SERVICE_PORT_{}", name.to_ascii_uppercase().replace('-', "_")), port.port.to_string());
-            }
+fn add_service(env: &mut BTreeMap<String, String>, service: &Service, name: &str) {
+    let Some(spec) = &service.spec else { return };
+    let Some(ip) = spec.cluster_ip.as_deref().filter(|ip| !ip.is_empty() && *ip != "None") else { return };
+    let prefix = variable_name(name);
+    env.insert(format!("{prefix}_SERVICE_HOST"), ip.to_owned());
+    for (index, port) in spec.ports.iter().flatten().enumerate() {
+        let number = port.port;
+        if index == 0 {
+            env.insert(format!("{prefix}_SERVICE_PORT"), number.to_string());
         }
+        if let Some(port_name) = port.name.as_deref().filter(|n| !n.is_empty()) {
+            env.insert(format!("{prefix}_SERVICE_PORT_{}", variable_name(port_name)), number.to_string());
+        }
+        let protocol = port.protocol.as_deref().unwrap_or("TCP");
+        let url = format!("{}://{ip}:{number}", protocol.to_lowercase());
+        if index == 0 {
+            env.insert(format!("{prefix}_PORT"), url.clone());
+        }
+        let of_port = format!("{prefix}_PORT_{number}_{protocol}");
+        env.insert(of_port.clone(), url);
+        env.insert(format!("{of_port}_PROTO"), protocol.to_lowercase());
+        env.insert(format!("{of_port}_PORT"), number.to_string());
+        env.insert(format!("{of_port}_ADDR"), ip.to_owned());
     }
 }
 
-/// Files that volumes put into the container.
-fn files(state: &PodState, spec: &Container) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    for mount in spec.volume_mounts.iter().flatten() {
-        let Some(volume) = state.spec().volumes.iter().flatten().find(|v| v.name == mount.name) else { continue };
-        let mut put = |name: &str, content: String| {
-            let path = match &mount.sub_path {
-                Some(sub) if sub == name => mount.mount_path.clone(),
-                Some(_) => return,
-                None => format!("{}/{name}", mount.mount_path.trim_end_matches('/')),
-            };
-            files.insert(path, content);
-        };
-        if let Some(map) = volume.config_map.as_ref().and_then(|v| config_map(state, &v.name)) {
-            map.data.iter().flatten().for_each(|(k, v)| put(k, v.clone()));
-        }
-        if let Some(found) = volume.secret.as_ref().and_then(|v| secret(state, v.secret_name.as_deref().unwrap_or_default())) {
-            found.data.iter().flatten().for_each(|(k, v)| put(k, text(&v.0)));
-        }
-        for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
-            if let Some(map) = source.config_map.as_ref().and_then(|m| config_map(state, &m.name)) {
-                map.data.iter().flatten().for_each(|(k, v)| put(k, v.clone()));
-            }
-            if source.service_account_token.is_some() {
-                put("token", "simulated".into());
-            }
-            for item in source.downward_api.iter().flat_map(|d| d.items.iter().flatten()) {
-                if item.field_ref.as_ref().is_some_and(|f| f.field_path == "metadata.namespace") {
-                    put(&item.path, state.namespace().to_owned());
+fn variable_name(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_apimachinery::{Kind, Object, ObjectKey};
+
+    fn check(env: serde_json::Value, expected: Result<&[(&str, &str)], &str>) {
+        let pod: Pod = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "env": env, "resources": {"limits": {"cpu": "1500m"}}}]}
+        }))
+        .expect("a pod");
+        let service: Service = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "my-db", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 6379}]}
+        }))
+        .expect("a service");
+        let mut sources = Sources::default();
+        let map = serde_json::json!({"metadata": {"name": "m", "namespace": "shop"}, "data": {"A": "1"}});
+        sources.put(ObjectKey::new(Kind::ConfigMap, "shop", "m"), Object::from_json(Kind::ConfigMap, map).ok());
+        let services = [&service];
+        let around =
+            Surroundings { sources: &sources, services: &services, pod_ip: "10.1.1.1", host_ip: "h", allocatable: (2000, 1 << 30) };
+        let container = &pod.spec.as_ref().expect("a spec").containers[0];
+        let found = environment(&pod, container, &around);
+        match (found, expected) {
+            (Ok(env), Ok(expected)) => {
+                for (name, value) in expected {
+                    assert_eq!(env.get(*name).map(String::as_str), Some(*value), "{name}");
                 }
             }
+            (found, expected) => assert_eq!(found.err().as_deref(), expected.err()),
         }
     }
-    files
-}
 
-/// Writable volumes of the container: where they are mounted and what is on them.
-pub fn mounted_disks(state: &PodState, index: usize) -> Vec<(String, Disk)> {
-    let spec = state.container_spec(index);
-    let writable = |name: &str| {
-        state
-            .spec()
-            .volumes
-            .iter()
-            .flatten()
-            .any(|v| v.name == name && (v.empty_dir.is_some() || v.persistent_volume_claim.is_some() || v.host_path.is_some()))
-    };
-    let mounts = spec.volume_mounts.iter().flatten().filter(|m| writable(&m.name));
-    mounts.map(|m| (m.mount_path.clone(), state.disks.get(&m.mount_path).cloned().unwrap_or_default())).collect()
-}
+    #[test]
+    fn variables_come_from_services_objects_fields_and_each_other() {
+        check(
+            serde_json::json!([]),
+            Ok(&[("MY_DB_SERVICE_HOST", "10.96.0.7"), ("MY_DB_PORT", "tcp://10.96.0.7:6379"), ("HOSTNAME", "web-1")]),
+        );
+        check(serde_json::json!([{"name": "X", "value": "a$(Y)"}, {"name": "Z", "value": "$(X)!"}]), Ok(&[("Z", "a$(Y)!")]));
+        check(serde_json::json!([{"name": "L", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}}]), Ok(&[("L", "web")]));
+        check(serde_json::json!([{"name": "C", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]), Ok(&[("C", "2")]));
+        check(serde_json::json!([{"name": "K", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "A"}}}]), Ok(&[("K", "1")]));
+    }
 
-/// A port by number or by the name a container gives it.
-pub fn port_number(port: &IntOrString, ports: &[ContainerPort]) -> Option<u16> {
-    match port {
-        IntOrString::Int(number) => u16::try_from(*number).ok(),
-        IntOrString::String(name) => ports
-            .iter()
-            .find(|p| p.name.as_deref() == Some(name))
-            .and_then(|p| u16::try_from(p.container_port).ok())
-            .or_else(|| name.parse().ok()),
+    #[test]
+    fn what_is_missing_is_named() {
+        let key = |name: &str, key: &str| serde_json::json!([{"name": "K", "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}]);
+        check(key("m", "B"), Err("couldn't find key B in ConfigMap shop/m"));
+        check(key("n", "B"), Err("configmap \"n\" not found"));
     }
 }

@@ -1,194 +1,178 @@
-//! Stopping containers and pods: preStop, SIGTERM, the grace, SIGKILL, and what follows.
-//! Containers stop all at once; in pods with sidecars, the sidecars stop after the others.
-//! Source: pkg/kubelet/kuberuntime/kuberuntime_container.go and kubelet.go (SyncTerminatingPod, SyncTerminatedPod).
+//! Stopping containers: the `Killing` event, the preStop hook inside the grace, SIGTERM, and SIGKILL when the grace is over.
+//! In a pod that ends, sidecars wait for the app containers and for the sidecars declared after them.
+//! Source: kuberuntime_container.go killContainer, kuberuntime_termination_order.go.
+//! Not modelled: stop signals other than SIGTERM; a pod killed in the middle of a container's creation loses that container.
 
-use k8s_openapi::api::core::v1::LifecycleHandler;
-use sim_workload::{HttpRequest, HttpResult, NoBackends, Signal};
+use sim_workload::Signal;
 
-use super::pod_state::{Role, Sandbox, State, Worker};
-use super::runtime::notice_end;
-use super::{Kubelet, Timer};
+use super::containers::{Role, State, all_containers, container};
+use super::pod_worker::{Kill, KillStep, Stage, Task};
+use super::probe_check::Outcome;
+use super::probes::ProbeKind;
+use super::sync_pod::Flow;
+use super::{Kubelet, Timer, Uid, Work};
 use crate::component::Context;
-use crate::time::{MILLISECOND, Nanos, SECOND};
+use crate::time::{Nanos, SECOND};
 
-/// A container gets at least this long.
+/// The runtime is never given less.
 const GRACE_MIN: Nanos = 2 * SECOND;
 
 impl Kubelet {
-    /// The pod is deleted, evicted or out of time: stop it.
-    pub(super) fn terminate(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get(uid) else { return };
-        let own = state.pod.metadata.deletion_grace_period_seconds.or(state.spec().termination_grace_period_seconds).unwrap_or(30);
-        self.terminate_with(uid, own.max(1) as u64 * SECOND, context);
+    /// Stops some containers of a pod that goes on, and waits for them.
+    pub(super) fn kill_some(&mut self, uid: &Uid, containers: Vec<(String, String)>, context: &mut Context) -> Flow {
+        for (name, message) in containers {
+            let grace = self.grace_of(uid, &name);
+            self.begin_kill(uid, &name, &message, grace, context);
+        }
+        self.push_tasks(uid, vec![Task::AwaitKills]);
+        Flow::Go
     }
 
-    pub(super) fn terminate_with(&mut self, uid: &str, grace: Nanos, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        match state.worker {
-            Worker::Syncing => {}
-            Worker::Terminating => return,
-            Worker::Terminated | Worker::Finished => return self.remove_if_over(uid, context),
+    /// Stops all containers of a pod that ends; the first time it is called it only takes its time.
+    pub(super) fn kill_pod(&mut self, uid: &Uid, context: &mut Context) -> Flow {
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        if let Some(run) = worker.run.as_mut().filter(|r| !r.acted) {
+            run.acted = true;
+            let takes = self.config.latencies.begin_kill.draw(context.random);
+            self.push_tasks(uid, vec![Task::KillPod]);
+            return self.wait(uid, takes, context);
         }
-        state.worker = Worker::Terminating;
-        state.grace = grace;
-        state.busy = None;
-        state.observed_generation = state.pod.metadata.generation;
-        if let Some(ticket) = state.resync.take() {
-            self.timers.cancel(ticket);
+        let created = |r: &super::containers::Record| r.current.as_ref().is_some_and(|i| i.state == State::Created);
+        for record in worker.records.values_mut().filter(|r| created(r)) {
+            record.current = record.previous.take();
         }
-        self.keep_only_readiness(uid);
-        let running: Vec<usize> = self.running(uid, |r| r != Role::Sidecar);
-        if running.is_empty() {
-            self.stop_sidecars(uid, context);
+        let grace = worker.grace();
+        let names: Vec<String> = worker.records.iter().filter(|(_, r)| r.is_running()).map(|(n, _)| n.clone()).collect();
+        for name in names {
+            self.begin_kill(uid, &name, &format!("Stopping container {name}"), grace, context);
         }
-        for index in running {
-            let name = self.pods[uid].containers[index].name.clone();
-            self.begin_stop(uid, index, format!("Stopping container {name}"), grace, context);
-        }
-        self.refresh_status(uid, context);
-        self.check_all_stopped(uid, context);
+        Flow::Go
     }
 
-    fn running(&self, uid: &str, wanted: impl Fn(Role) -> bool) -> Vec<usize> {
-        let Some(state) = self.pods.get(uid) else { return vec![] };
-        (0..state.containers.len()).filter(|i| wanted(state.containers[*i].role) && state.is_running(*i)).collect()
+    /// The grace of a container that is stopped because of a probe, or else its pod's.
+    fn grace_of(&self, uid: &str, name: &str) -> Nanos {
+        let Some(worker) = self.pods.get(uid) else { return 0 };
+        let record = worker.records.get(name).and_then(|r| r.current.as_ref());
+        let failed = [ProbeKind::Startup, ProbeKind::Liveness]
+            .into_iter()
+            .filter_map(|kind| worker.probes.get(&(name.to_owned(), kind)))
+            .find(|probe| record.is_some_and(|i| probe.result_for(&i.id) == Some(false)));
+        let own = failed.and_then(|p| p.probe.termination_grace_period_seconds).and_then(|s| u64::try_from(s).ok());
+        own.map_or_else(|| worker.grace(), |seconds| seconds * SECOND)
     }
 
-    fn stop_sidecars(&mut self, uid: &str, context: &mut Context<'_>) {
-        let grace = self.pods.get(uid).map_or(0, |s| s.grace);
-        for index in self.running(uid, |r| r == Role::Sidecar) {
-            if !self.pods[uid].containers[index].killing {
-                let name = self.pods[uid].containers[index].name.clone();
-                self.begin_stop(uid, index, format!("Stopping container {name}"), grace, context);
+    fn begin_kill(&mut self, uid: &Uid, name: &str, message: &str, grace: Nanos, context: &mut Context) {
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        if !worker.records.get(name).is_some_and(|r| r.is_running()) || worker.kills.contains_key(name) {
+            return;
+        }
+        let kill = Kill { step: KillStep::PreStop, grace, began: context.now };
+        worker.kills.insert(name.to_owned(), kill);
+        let pre_stop = container(&worker.pod, name).and_then(|(_, c)| c.lifecycle.as_ref()?.pre_stop.clone());
+        self.tell(uid, Some(name), false, "Killing", message, context);
+        let Some(hook) = pre_stop.filter(|_| grace > 0) else { return self.pre_stop_done(uid, name, context) };
+        let (outcome, takes) = self.run_hook(uid, name, &hook, grace, context);
+        if outcome != Outcome::Success {
+            self.tell(uid, Some(name), true, "FailedPreStopHook", "PreStopHook failed", context);
+        }
+        self.timers.add(context.now.plus(takes.min(grace)), Timer::PreStopDone(uid.clone(), name.to_owned()));
+    }
+
+    /// The hook is over (or there was none): the rest of the grace begins, whole seconds deducted.
+    pub(super) fn pre_stop_done(&mut self, uid: &Uid, name: &str, context: &mut Context) {
+        let Some(kill) = self.pods.get_mut(uid).and_then(|w| w.kills.get_mut(name)) else { return };
+        if kill.step != KillStep::PreStop {
+            return;
+        }
+        let used = context.now.since(kill.began) / SECOND * SECOND;
+        kill.grace = kill.grace.saturating_sub(used);
+        kill.step = KillStep::Ordering;
+        self.stop_if_in_turn(uid, name, context);
+    }
+
+    fn stop_if_in_turn(&mut self, uid: &Uid, name: &str, context: &mut Context) {
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let waits = worker.stage == Stage::Terminating && must_wait(worker, name);
+        let Some(kill) = worker.kills.get_mut(name).filter(|k| k.step == KillStep::Ordering) else { return };
+        if waits {
+            self.timers.add(kill.began.plus(kill.grace).max(context.now), Timer::GraceOver(uid.clone(), name.to_owned()));
+            return;
+        }
+        kill.step = KillStep::Stopping;
+        let work = self.config.latencies.stop_container.draw(context.random);
+        self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
+    }
+
+    /// The runtime sends SIGTERM.
+    pub(super) fn signal_container(&mut self, uid: &Uid, name: &str, context: &mut Context) {
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let Some(kill) = worker.kills.get_mut(name).filter(|k| k.step == KillStep::Stopping) else { return };
+        kill.step = KillStep::Signalled;
+        let deadline = context.now.plus(kill.grace.max(GRACE_MIN));
+        if let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) {
+            process.signal(context.now.0, Signal::Term);
+        }
+        self.timers.add(deadline, Timer::GraceOver(uid.clone(), name.to_owned()));
+        self.touched(uid, name);
+        self.refresh_touched();
+    }
+
+    /// The grace is over: a container that waits for others is stopped now, one that has SIGTERM gets SIGKILL.
+    pub(super) fn grace_over(&mut self, uid: &Uid, name: &str, context: &mut Context) {
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let Some(kill) = worker.kills.get_mut(name) else { return };
+        match kill.step {
+            KillStep::Ordering => {
+                kill.step = KillStep::Stopping;
+                kill.grace = 0;
+                let work = self.config.latencies.stop_container.draw(context.random);
+                self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
             }
-        }
-    }
-
-    /// One container is to be stopped while its pod goes on; it may be started again.
-    pub(super) fn stop_container(&mut self, uid: &str, index: usize, message: String, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get(uid) else { return };
-        if !state.is_running(index) || state.containers[index].killing {
-            return;
-        }
-        let grace = state.spec().termination_grace_period_seconds.unwrap_or(30).max(1) as u64 * SECOND;
-        self.begin_stop(uid, index, message, grace, context);
-    }
-
-    fn begin_stop(&mut self, uid: &str, index: usize, message: String, grace: Nanos, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        state.containers[index].killing = true;
-        let already_ended = notice_end(state, index);
-        if already_ended {
-            return;
-        }
-        self.tell(uid, Some(index), false, "Killing", message, context);
-        let hook = self.pods[uid].container_spec(index).lifecycle.as_ref().and_then(|l| l.pre_stop.clone());
-        let took = match hook {
-            Some(hook) => {
-                let (ok, took) = self.run_hook(uid, index, &hook, context);
-                if !ok {
-                    self.tell(uid, Some(index), true, "FailedPreStopHook", "PreStopHook failed".into(), context);
+            KillStep::Signalled => {
+                if let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) {
+                    process.signal(context.now.0, Signal::Kill);
                 }
-                took.min(grace)
+                self.touched(uid, name);
+                self.refresh_touched();
             }
-            None => 0,
-        };
-        self.later(context, took, Timer::Stop(uid.to_owned(), index));
-        let left = grace.saturating_sub(took / SECOND * SECOND).max(GRACE_MIN);
-        self.later(context, took + left, Timer::Kill(uid.to_owned(), index));
-    }
-
-    /// Runs a lifecycle hook: whether it succeeded, and how long it takes.
-    pub(super) fn run_hook(&mut self, uid: &str, index: usize, hook: &LifecycleHandler, context: &Context<'_>) -> (bool, Nanos) {
-        let now = context.now.0;
-        let Some(State::Running { process, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else {
-            return (false, 0);
-        };
-        if let Some(sleep) = &hook.sleep {
-            return (true, sleep.seconds.max(0) as u64 * SECOND);
-        }
-        if let Some(exec) = &hook.exec {
-            let result = process.exec(now, exec.command.as_deref().unwrap_or_default());
-            return (result.code == 0, result.duration_nanos);
-        }
-        if let Some(get) = &hook.http_get {
-            let port = super::env::port_number(&get.port, &[]).unwrap_or(80);
-            let request =
-                HttpRequest { method: "GET".into(), path: get.path.clone().unwrap_or_else(|| "/".into()), port, ..Default::default() };
-            return match process.http(now, &request, &mut NoBackends) {
-                HttpResult::Answer { status, latency_nanos, .. } => ((200..400).contains(&status), latency_nanos),
-                HttpResult::Timeout => (false, 30 * SECOND),
-                HttpResult::Refused => (false, 0),
-            };
-        }
-        (true, 0)
-    }
-
-    pub(super) fn send_term(&mut self, uid: &str, index: usize, context: &mut Context<'_>) {
-        self.signal(uid, index, Signal::Term, context);
-    }
-
-    pub(super) fn kill_now(&mut self, uid: &str, index: usize, context: &mut Context<'_>) {
-        if self.pods.get(uid).is_some_and(|s| s.containers.get(index).is_some_and(|c| c.killing)) {
-            self.signal(uid, index, Signal::Kill, context);
+            _ => {}
         }
     }
 
-    fn signal(&mut self, uid: &str, index: usize, signal: Signal, context: &mut Context<'_>) {
-        let Some(State::Running { process, ended: None, .. }) = self.pods.get_mut(uid).map(|s| &mut s.containers[index].state) else {
-            return;
-        };
-        process.signal(context.now.0, signal);
-        self.advance(uid, index, context);
-    }
-
-    /// A container that was being stopped has ended: the runtime tells at once.
-    pub(super) fn container_gone(&mut self, uid: &str, index: usize, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        notice_end(state, index);
-        state.containers[index].killing = false;
-        if state.worker == Worker::Syncing {
-            let delay = self.config.latencies.relist.draw(context.random);
-            self.later(context, delay, Timer::Observe(uid.to_owned()));
-            return;
+    /// A container's process is gone: its kill is over, others may be in turn, and the sync may go on.
+    pub(super) fn container_gone(&mut self, uid: &Uid, name: &str, context: &mut Context) {
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        worker.kills.remove(name);
+        let waiting: Vec<String> = worker.kills.iter().filter(|(_, k)| k.step == KillStep::Ordering).map(|(n, _)| n.clone()).collect();
+        for other in waiting {
+            self.stop_if_in_turn(uid, &other, context);
         }
-        if self.running(uid, |r| r != Role::Sidecar).is_empty() {
-            self.stop_sidecars(uid, context);
-        }
-        self.check_all_stopped(uid, context);
-    }
-
-    fn check_all_stopped(&mut self, uid: &str, context: &mut Context<'_>) {
-        if self.running(uid, |_| true).is_empty() {
-            let work = self.config.latencies.stop.draw(context.random);
-            let done = self.on_cpu(context.now, work);
-            self.timers.add(done, (Timer::Stopped(uid.to_owned()), context.cause));
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let awaited = worker.kills.is_empty() && worker.run.as_ref().is_some_and(|r| r.tasks.front() == Some(&Task::AwaitKills));
+        if awaited {
+            self.drive(uid, context);
         }
     }
 
-    /// All containers and the sandbox are gone: tell it, and clean up after the next look at the runtime.
-    pub(super) fn stopped(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid).filter(|s| s.worker == Worker::Terminating) else { return };
-        state.worker = Worker::Terminated;
-        state.sandbox = Sandbox::None;
-        for container in &mut state.containers {
-            container.ready = false;
+    /// Waits until the containers being stopped are gone; the kubelet then looks at the pod itself.
+    pub(super) fn await_kills(&mut self, uid: &Uid) -> Flow {
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        if worker.kills.is_empty() {
+            if let Some(run) = worker.run.as_mut() {
+                run.acted = true;
+            }
+            return Flow::Go;
         }
-        self.cancel_probes(uid);
-        self.refresh_status(uid, context);
-        let at = self.relist_after(context.now).plus(context.random.between(10 * MILLISECOND, 40 * MILLISECOND));
-        self.timers.add(at, (Timer::Sync(uid.to_owned()), context.cause));
+        self.push_tasks(uid, vec![Task::AwaitKills]);
+        _ = self.new_ticket(uid);
+        Flow::Wait
     }
+}
 
-    /// The last of a pod is cleaned up.
-    pub(super) fn finish(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        state.worker = Worker::Finished;
-        self.refresh_status(uid, context);
-        let known = self.caches.object(sim_apimachinery::Kind::Pod, self.pods[uid].namespace(), self.pods[uid].name());
-        if known.is_none_or(|o| o.uid() != uid) {
-            return self.forget(uid);
-        }
-        self.remove_if_over(uid, context);
-    }
+/// Whether a sidecar has to wait for app containers or later sidecars.
+fn must_wait(worker: &super::pod_worker::PodWorker, name: &str) -> bool {
+    let containers = all_containers(&worker.pod);
+    let Some(at) = containers.iter().position(|(role, c)| c.name == name && *role == Role::Sidecar) else { return false };
+    let later = containers.iter().skip(at + 1).filter(|(role, _)| *role != Role::Init);
+    later.into_iter().any(|(_, c)| worker.records.get(&c.name).is_some_and(|r| r.is_running()))
 }

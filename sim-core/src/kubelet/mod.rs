@@ -1,435 +1,350 @@
-//! The kubelet of one node: brings the pods bound to it up, keeps them up, and stops them.
-//! Each pod has a worker; a look at the runtime every second (PLEG) notices what ended; probes run on their own clocks.
-//! Containers are processes of the room `workload`. Source: pkg/kubelet.
-//! Invariant: the API server gets one status write at a time, each the newest there is.
-//! Not modelled: static pods, in-place resize, image garbage collection, device plugins, node-pressure eviction of running
-//! pods (pressure only shows in conditions and in admission), ephemeral containers; heartbeats of a healthy node are not
-//! written one by one.
+//! The kubelet of one node, with the container runtime under it: takes the pods bound to its node through their lives.
+//! A pod's worker does one sync at a time (`pod_worker`, `sync_pod`); what the runtime does is noticed by relists (`pleg`);
+//! probes run on their own tickers (`probes`, `prober`); one status manager sends statuses one by one (`status_manager`).
+//! Everything that takes CPU is shared among the pods that want it (`shared_cpu`), so five pods starting at once slow down.
+//! Not modelled: static pods, device plugins, image garbage collection, log rotation, user namespaces, checkpoints,
+//! in-place resize, ephemeral containers, swap. A running process does not slow down because others use the node's CPUs.
 
-pub mod config;
+mod access;
+mod actions;
+mod admission;
+mod conditions;
+mod config;
+mod containers;
 mod env;
+mod eviction;
+mod faults;
+mod images;
 mod kill;
-mod node;
-mod pod_state;
+mod latencies;
+mod node_status;
+mod pleg;
+mod pod_worker;
+mod pods;
+mod probe_check;
+mod prober;
 mod probes;
+mod resources;
+mod restart;
 mod runtime;
+mod shared_cpu;
+mod sources;
+mod start_container;
 mod status;
-mod sync;
+mod status_manager;
+mod sync_pod;
+#[cfg(test)]
+mod tests;
+mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
-use sim_apimachinery::{Answer, DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Request, TypedPatch, Verb};
-use sim_workload::{Process, ProfileSet};
+use sim_apimachinery::{Answer, Kind, Object, Request, Verb};
+use sim_workload::{Disk, ProfileSet};
 
-pub use self::config::{KubeletConfig, KubeletLatencies, NodeConfig, NodeFault, RegistryConfig};
-use self::pod_state::{PodState, State, Worker};
-use crate::client_go::rate_limit::TokenBucket;
+pub use self::config::{KubeletConfig, NodeConfig, RegistryConfig};
+pub use self::faults::NodeFault;
+pub use self::latencies::KubeletLatencies;
+use self::pod_worker::PodWorker;
+use self::probe_check::Outcome;
+use self::probes::ProbeKind;
+use self::shared_cpu::SharedCpu;
+use self::sources::Sources;
 use crate::client_go::{Caches, EventDraft, EventRecorder, EventStyle, ObjectReference};
-use crate::component::{ChangeType, Context, Input, Watch, WatchEvent, WatchFilter};
-use crate::time::{Nanos, SECOND, SimTime, TimerQueue};
-use crate::trace::{StepId, What};
+use crate::component::{Context, Input, Watch, WatchFilter};
+use crate::time::{SECOND, SimTime, TimerQueue};
+use crate::trace::What;
 
-const MANAGER: &str = "kubelet";
-const RECORDER_TOKEN: u64 = 0;
+/// A pod's uid.
+pub(crate) type Uid = Arc<str>;
 
-/// Something the kubelet does later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a kubelet does at a moment it set itself.
+#[derive(Clone, Debug)]
 enum Timer {
-    /// A pod's worker begins or goes on.
-    Sync(String),
-    /// Volumes of a pod are mounted.
-    Mounted(String),
-    /// A sandbox is made.
-    SandboxReady(String),
-    /// A container is ready to be made: its image is there.
-    Pulled(String, usize, Option<String>),
-    /// A container is made.
-    Created(String, usize),
-    /// A container runs.
-    Started(String, usize),
-    /// A look at the runtime.
+    /// A pod's update has reached its worker.
+    Dispatch(Uid),
+    /// A sync goes on.
+    Resume(Uid, u64),
+    /// All containers are looked at.
     Relist,
-    /// The runtime tells of one pod at once.
-    Observe(String),
-    /// A probe is due.
-    Probe(String, usize),
-    /// A process does something.
-    Process(String, usize),
-    /// A container that is being stopped gets no more time.
-    Kill(String, usize),
-    /// The preStop hook of a container is over.
-    Stop(String, usize),
-    /// All of a stopping pod is gone.
-    Stopped(String),
-    /// A pod's status is written.
-    Status,
-    /// The node's own upkeep.
-    Node,
+    /// One pod's containers are looked at, because its sync did something.
+    RelistPod(Uid),
+    /// Pods that are due are looked at again.
+    Tick,
+    /// A probe ticks.
+    Probe(Uid, String, ProbeKind, u64),
+    /// A probe's check is made.
+    ProbeDone(Uid, String, ProbeKind, Outcome),
+    /// A container's preStop hook is over, or its grace.
+    PreStopDone(Uid, String),
+    /// A container's grace is over.
+    GraceOver(Uid, String),
+    /// The status manager has read a pod.
+    StatusRead(Uid),
+    /// A pod's active deadline has come.
+    Deadline(Uid),
+    /// The lease is renewed.
+    Lease,
+    /// The node's status is reported.
+    NodeStatus,
+    /// Pressure is looked at.
+    Eviction,
+    /// What no pod owns is taken away.
+    Housekeeping,
 }
 
-/// What an answer is about.
+/// A piece of work on the node's CPUs.
+#[derive(Clone, Debug)]
+enum Work {
+    /// A step of a pod's sync.
+    Run(Uid, u64),
+    /// The runtime's part in stopping a container.
+    Stop(Uid, String),
+}
+
+/// What an answer is for.
 #[derive(Clone, Debug)]
 enum Asked {
-    Status(String),
-    Delete(String),
-    Reference(String, Kind, String),
+    /// An object a pod names.
+    Source(Uid, u64, sim_apimachinery::ObjectKey),
+    /// The status manager's patch.
+    Status(Uid),
+    /// The status manager's deletion.
+    Delete(Uid),
+    /// An event.
+    Event,
+    /// The node was created.
     Node,
+    /// The node's status was patched.
+    NodeStatus,
+    /// The lease was written.
+    Lease,
 }
 
-/// The kubelet.
+/// The kubelet of one node.
 #[derive(Clone, Debug)]
 pub struct Kubelet {
     config: Arc<KubeletConfig>,
     profiles: Arc<ProfileSet>,
-    manager: Arc<str>,
     component: Arc<str>,
+    manager: Arc<str>,
     caches: Caches,
-    pods: BTreeMap<String, PodState>,
-    images: BTreeMap<String, u64>,
-    timers: TimerQueue<(Timer, StepId)>,
-    began: SimTime,
-    relist_due: Option<SimTime>,
-    unobserved: BTreeSet<String>,
-    status_queue: VecDeque<String>,
-    status_busy: bool,
+    pods: BTreeMap<Uid, PodWorker>,
+    names: BTreeMap<(Arc<str>, Arc<str>), Uid>,
+    timers: TimerQueue<Timer>,
+    cpu: SharedCpu<Work>,
+    recorder: EventRecorder,
+    status: status_manager::StatusManager,
     asked: BTreeMap<u64, Asked>,
     next_token: u64,
-    recorder: EventRecorder,
-    bucket: TokenBucket,
-    slots: Vec<SimTime>,
-    next_ip: u32,
-    down: bool,
-    node: node::NodeState,
+    tickets: u64,
+    sources: Sources,
+    images: images::ImageManager,
+    pleg: pleg::Pleg,
+    ticks: pleg::Grid,
+    tick_planned: Option<SimTime>,
+    processes: runtime::ProcessClock,
+    addresses: runtime::Addresses,
+    node_disks: BTreeMap<String, Disk>,
+    orphans: BTreeMap<Uid, PodWorker>,
+    node: node_status::NodeState,
+    faults: faults::Faults,
 }
 
 impl Kubelet {
-    /// A kubelet that has seen nothing yet.
-    pub fn new(config: Arc<KubeletConfig>, profiles: Arc<ProfileSet>) -> Self {
-        let cores = usize::try_from(config.spec.cpu_millis / 1000).unwrap_or(1).max(1);
+    /// A kubelet that has not been started; `Input::Start` does that.
+    pub fn new(config: Arc<KubeletConfig>, profiles: Arc<ProfileSet>) -> Kubelet {
+        let node = config.node.clone();
         Kubelet {
-            manager: MANAGER.into(),
-            component: format!("kubelet/{}", config.node).into(),
+            component: format!("kubelet/{node}").into(),
+            manager: "kubelet".into(),
             caches: Caches::default(),
             pods: BTreeMap::new(),
-            images: config.spec.images.clone(),
+            names: BTreeMap::new(),
             timers: TimerQueue::default(),
-            began: SimTime(0),
-            relist_due: None,
-            unobserved: BTreeSet::new(),
-            status_queue: VecDeque::new(),
-            status_busy: false,
+            cpu: SharedCpu::new(config.cpus(), config.latencies.work_demand_percent),
+            recorder: EventRecorder::new("kubelet", "kubelet", Some(node), EventStyle::Core),
+            status: status_manager::StatusManager::default(),
             asked: BTreeMap::new(),
-            next_token: RECORDER_TOKEN + 1,
-            recorder: EventRecorder::new("kubelet", MANAGER, Some(config.node.clone()), EventStyle::Core),
-            bucket: TokenBucket::per_second(50, 100),
-            slots: vec![SimTime(0); cores.min(8)],
-            next_ip: 2,
-            down: false,
-            node: node::NodeState::default(),
-            config,
+            next_token: 0,
+            tickets: 0,
+            sources: Sources::default(),
+            images: images::ImageManager::new(&config),
+            pleg: pleg::Pleg::default(),
+            ticks: pleg::Grid::default(),
+            tick_planned: None,
+            processes: runtime::ProcessClock::default(),
+            addresses: runtime::Addresses::new(&config.node_config.pod_cidr),
+            node_disks: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            node: node_status::NodeState::default(),
+            faults: faults::Faults::default(),
             profiles,
+            config,
         }
     }
 
-    /// What it watches.
+    /// What it watches: the pods of its node, its node, and all services (for containers' environments).
     pub fn watches(&self) -> Vec<Watch> {
+        let node = self.config.node.clone();
         vec![
+            Watch { kind: Kind::Node, filter: WatchFilter::Named(node.clone()) },
             Watch { kind: Kind::Service, filter: WatchFilter::All },
-            Watch { kind: Kind::Node, filter: WatchFilter::Named(self.config.node.clone()) },
-            Watch { kind: Kind::Pod, filter: WatchFilter::OnNode(self.config.node.clone()) },
+            Watch { kind: Kind::Pod, filter: WatchFilter::OnNode(node) },
         ]
     }
 
-    /// Takes an input.
-    pub fn handle(&mut self, input: Input, context: &mut Context<'_>) {
-        match input {
-            Input::Start => {
-                self.began = context.now.plus(context.random.below(SECOND));
-                self.begin_node(context);
+    /// Takes in something that happened.
+    pub fn handle(&mut self, input: Input, context: &mut Context) {
+        self.refresh_touched();
+        if self.faults.off {
+            if let Input::Watch(events) = input {
+                events.iter().for_each(|e| _ = self.caches.apply(e));
             }
-            Input::Watch(events) if !self.down => events.iter().for_each(|e| self.on_event(e, context)),
+            return;
+        }
+        match input {
+            Input::Start => self.start(context),
+            Input::Watch(events) => events.iter().for_each(|e| self.on_watch_event(e, context)),
             Input::Answer { token, answer } => self.on_answer(token, answer, context),
-            Input::Watch(_) => {}
-            Input::Wake => self.wake_processes(context),
+            Input::Wake => {}
         }
-        while let Some((timer, cause)) = self.timers.pop_due(context.now) {
-            let before = std::mem::replace(&mut context.cause, cause);
-            self.on_timer(timer, context);
-            context.cause = before;
-        }
+        self.run_due(context);
         self.send_events(context);
     }
 
-    /// When it must be woken.
+    /// When it wants to be woken.
     pub fn next_wake(&self) -> Option<SimTime> {
-        self.timers.next()
-    }
-
-    /// A container's process, to be looked at.
-    pub fn process(&self, namespace: &str, pod: &str, container: &str) -> Option<&Process> {
-        let state = self.pod_named(namespace, pod)?;
-        match &state.containers.iter().find(|c| c.name == container)?.state {
-            State::Running { process, .. } => Some(process),
-            _ => None,
+        if self.faults.off {
+            return None;
         }
+        [self.timers.next(), self.cpu.next(), self.processes.next()].into_iter().flatten().min()
     }
 
-    /// A container's process, to be changed; give the kubelet an `Input::Wake` afterwards.
-    pub fn process_mut(&mut self, namespace: &str, pod: &str, container: &str) -> Option<&mut Process> {
-        let state = self.pods.values_mut().find(|p| p.name() == pod && p.namespace() == namespace)?;
-        match &mut state.containers.iter_mut().find(|c| c.name == container)?.state {
-            State::Running { process, .. } => Some(process),
-            _ => None,
-        }
+    fn start(&mut self, context: &mut Context) {
+        self.forget_all();
+        let now = context.now;
+        let period = self.config.latencies.relist_period;
+        self.pleg.grid = pleg::Grid::new(now.plus(context.random.below(period)), period);
+        self.ticks = pleg::Grid::new(now.plus(context.random.below(SECOND)), SECOND);
+        self.timers.add(now.plus(2 * SECOND), Timer::Housekeeping);
+        self.start_node(context);
     }
 
-    /// The container of a pod that listens on a port.
-    pub fn container_listening(&self, namespace: &str, pod: &str, port: u16) -> Option<String> {
-        let state = self.pod_named(namespace, pod)?;
-        let listens = |s: &State| matches!(s, State::Running { process, .. } if process.is_listening(port));
-        state.containers.iter().find(|c| listens(&c.state)).map(|c| c.name.clone())
+    /// A kubelet that starts knows nothing; what runs on the node goes on.
+    fn forget_all(&mut self) {
+        self.timers = TimerQueue::default();
+        self.cpu = SharedCpu::new(self.config.cpus(), self.config.latencies.work_demand_percent);
+        self.recorder = EventRecorder::new("kubelet", "kubelet", Some(self.config.node.clone()), EventStyle::Core);
+        self.status = status_manager::StatusManager::default();
+        self.asked.clear();
+        self.names.clear();
+        self.caches = Caches::default();
+        self.tick_planned = None;
+        self.pleg.reset();
+        self.images.forget_backoff();
+        let left = std::mem::take(&mut self.pods);
+        self.orphans.extend(left);
     }
 
-    /// The pod with this address: namespace and name.
-    pub fn pod_with_ip(&self, ip: &str) -> Option<(String, String)> {
-        let state = self.pods.values().find(|p| p.ip.as_deref() == Some(ip))?;
-        Some((state.namespace().to_owned(), state.name().to_owned()))
-    }
-
-    /// What the metrics server reads: one sample per running container.
-    pub fn samples(&self, now: SimTime) -> Vec<crate::component::Sample> {
-        if self.down {
-            return vec![];
-        }
-        let mut samples = Vec::new();
-        for pod in self.pods.values() {
-            for container in &pod.containers {
-                if let State::Running { process, started, .. } = &container.state {
-                    samples.push(crate::component::Sample {
-                        namespace: pod.namespace().into(),
-                        pod: pod.name().into(),
-                        container: container.name.as_str().into(),
-                        cpu_nanos: process.cpu_nanos(now.0),
-                        memory_bytes: process.memory_bytes(now.0),
-                        started: *started,
-                    });
-                }
+    /// Does everything that is due.
+    fn run_due(&mut self, context: &mut Context) {
+        loop {
+            if let Some((uid, name)) = self.processes.pop_due(context.now) {
+                self.advance_process(&uid, &name, context);
+                continue;
             }
-        }
-        samples
-    }
-
-    fn pod_named(&self, namespace: &str, name: &str) -> Option<&PodState> {
-        self.pods.values().find(|p| p.name() == name && p.namespace() == namespace)
-    }
-
-    fn on_event(&mut self, event: &WatchEvent, context: &mut Context<'_>) {
-        self.caches.apply(event);
-        let Object::Pod(pod) = &event.object else { return };
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
-        match event.change {
-            ChangeType::Deleted => self.on_removed(&uid, context),
-            _ if self.pods.contains_key(&uid) => self.on_updated(&uid, pod, context),
-            _ => self.on_added(uid, pod, context),
+            let works = if self.cpu.next().is_some_and(|at| at <= context.now) { self.cpu.done(context.now) } else { vec![] };
+            if !works.is_empty() {
+                works.into_iter().for_each(|w| self.on_work(w, context));
+                continue;
+            }
+            let Some(timer) = self.timers.pop_due(context.now) else { return };
+            self.on_timer(timer, context);
         }
     }
 
-    fn on_added(&mut self, uid: String, pod: &Arc<Pod>, context: &mut Context<'_>) {
-        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or_default();
-        let mut state = PodState::new(pod.clone(), context.cause);
-        if matches!(phase, "Succeeded" | "Failed") {
-            state.worker = Worker::Terminated;
-        } else if let Some(rejected) = self.refusal(pod) {
-            state.rejected = Some(rejected);
-        }
-        self.pods.insert(uid.clone(), state);
-        let delay = self.config.latencies.admit.draw(context.random);
-        self.later(context, delay, Timer::Sync(uid));
-    }
-
-    fn on_updated(&mut self, uid: &str, pod: &Arc<Pod>, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        let deleted_before = state.pod.metadata.deletion_timestamp.is_some();
-        let changed = state.pod.spec != pod.spec || state.pod.metadata.generation != pod.metadata.generation;
-        state.pod = pod.clone();
-        if pod.metadata.deletion_timestamp.is_some() && !deleted_before {
-            state.cause = context.cause;
-            self.terminate(uid, context);
-        } else if changed {
-            state.observed_generation = pod.metadata.generation;
-            self.later(context, 0, Timer::Sync(uid.to_owned()));
+    fn on_work(&mut self, work: Work, context: &mut Context) {
+        match work {
+            Work::Run(uid, ticket) => self.resume(&uid, ticket, context),
+            Work::Stop(uid, name) => self.signal_container(&uid, &name, context),
         }
     }
 
-    fn on_removed(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get(uid) else { return };
-        if matches!(state.worker, Worker::Terminated | Worker::Finished) {
-            self.forget(uid);
-            return;
-        }
-        // Removed by force: what runs is killed with hardly any grace.
-        self.terminate_with(uid, SECOND, context);
-    }
-
-    fn forget(&mut self, uid: &str) {
-        self.pods.remove(uid);
-        self.unobserved.remove(uid);
-        self.status_queue.retain(|u| u != uid);
-    }
-
-    /// Does a thing later, for the reason it is running now.
-    fn later(&mut self, context: &Context<'_>, delay: Nanos, timer: Timer) -> (SimTime, u64) {
-        self.timers.add(context.now.plus(delay), (timer, context.cause))
-    }
-
-    fn on_timer(&mut self, timer: Timer, context: &mut Context<'_>) {
+    fn on_timer(&mut self, timer: Timer, context: &mut Context) {
         match timer {
-            Timer::Sync(uid) => self.sync(&uid, context),
-            Timer::Mounted(uid) => self.mounted(&uid, context),
-            Timer::SandboxReady(uid) => self.sandbox_ready(&uid, context),
-            Timer::Pulled(uid, container, error) => self.pulled(&uid, container, error, context),
-            Timer::Created(uid, container) => self.created(&uid, container, context),
-            Timer::Started(uid, container) => self.started(&uid, container, context),
+            Timer::Dispatch(uid) => self.update(&uid, context),
+            Timer::Resume(uid, ticket) => self.resume(&uid, ticket, context),
             Timer::Relist => self.relist(context),
-            Timer::Observe(uid) => self.observe(&uid, context),
-            Timer::Probe(uid, probe) => self.probe_due(&uid, probe, context),
-            Timer::Process(uid, container) => self.advance(&uid, container, context),
-            Timer::Kill(uid, container) => self.kill_now(&uid, container, context),
-            Timer::Stop(uid, container) => self.send_term(&uid, container, context),
-            Timer::Stopped(uid) => self.stopped(&uid, context),
-            Timer::Status => self.send_status(context),
-            Timer::Node => self.node_due(context),
+            Timer::RelistPod(uid) => self.relist_pod(&uid, context),
+            Timer::Tick => self.tick(context),
+            Timer::Probe(uid, name, kind, ticket) => self.probe_ticked(&uid, &name, kind, ticket, context),
+            Timer::ProbeDone(uid, name, kind, outcome) => self.probe_done(&uid, &name, kind, outcome, context),
+            Timer::PreStopDone(uid, name) => self.pre_stop_done(&uid, &name, context),
+            Timer::GraceOver(uid, name) => self.grace_over(&uid, &name, context),
+            Timer::StatusRead(uid) => self.status_read(&uid, context),
+            Timer::Deadline(uid) => self.update(&uid, context),
+            Timer::Lease => self.renew_lease(context),
+            Timer::NodeStatus => self.report_node(context),
+            Timer::Eviction => self.look_at_pressure(context),
+            Timer::Housekeeping => self.housekeeping(context),
         }
     }
 
-    /// Puts the pod's status together again, and sees that the API server gets it.
-    fn refresh_status(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        let status = status::generate(state, &self.config.spec.ip, context.now);
-        let news = state.sent.as_ref() != Some(&status);
-        state.status = status;
-        state.cause = context.cause;
-        if news && !state.status_dirty {
-            state.status_dirty = true;
-            self.status_queue.push_back(uid.to_owned());
-            let delay = self.config.latencies.status.draw(context.random);
-            self.later(context, delay, Timer::Status);
-        }
-    }
-
-    fn send_status(&mut self, context: &mut Context<'_>) {
-        if self.status_busy || self.down {
-            return;
-        }
-        let Some(uid) = self.status_queue.pop_front() else { return };
-        let Some(state) = self.pods.get_mut(&uid) else { return self.send_status(context) };
-        state.status_dirty = false;
-        if state.sent.as_ref() == Some(&state.status) {
-            return self.send_status(context);
-        }
-        state.sent = Some(state.status.clone());
-        let key = ObjectKey::new(Kind::Pod, state.namespace(), state.name());
-        let patch = Patch::Typed(TypedPatch::PodStatus(Box::new(state.status.clone())));
-        context.cause = state.cause;
-        self.status_busy = true;
-        self.ask(Asked::Status(uid), Verb::Patch { key, part: Part::Status, patch }, context);
-    }
-
-    fn ask(&mut self, asked: Asked, verb: Verb, context: &mut Context<'_>) {
-        let token = self.next_token;
-        self.next_token += 1;
-        self.asked.insert(token, asked);
-        let at = self.bucket.reserve(context.now);
-        context.request_at(at, token, Request::new(&self.manager, verb));
-    }
-
-    fn on_answer(&mut self, token: u64, answer: Answer, context: &mut Context<'_>) {
-        if token == RECORDER_TOKEN {
-            self.recorder.answered();
-            return;
-        }
+    fn on_answer(&mut self, token: u64, answer: Answer, context: &mut Context) {
         match self.asked.remove(&token) {
-            Some(Asked::Status(uid)) => {
-                self.status_busy = false;
-                if answer.is_err_and(|s| s.reason != Reason::NotFound) {
-                    if let Some(state) = self.pods.get_mut(&uid) {
-                        state.sent = None;
-                        self.status_queue.push_back(uid.clone());
-                        self.later(context, 10 * SECOND, Timer::Status);
-                    }
-                }
-                self.send_status(context);
-                self.remove_if_over(&uid, context);
-            }
-            Some(Asked::Delete(uid)) => {
-                if answer.is_err_and(|s| s.reason == Reason::NotFound) {
-                    self.forget(&uid);
-                }
-            }
-            Some(Asked::Reference(uid, kind, name)) => self.reference_arrived(&uid, kind, name, answer, context),
-            Some(Asked::Node) => self.node_answered(answer),
+            Some(Asked::Source(uid, ticket, key)) => self.source_answered(&uid, ticket, key, answer, context),
+            Some(Asked::Status(uid)) => self.status_answered(&uid, answer, context),
+            Some(Asked::Delete(uid)) => self.delete_answered(&uid, answer, context),
+            Some(Asked::Event) => self.recorder.answered(),
+            Some(Asked::Node) => self.node_answered(answer, context),
+            Some(Asked::NodeStatus) => self.node_status_answered(answer),
+            Some(Asked::Lease) => self.lease_answered(answer, context),
             None => {}
         }
     }
 
-    /// Once everything of a deleted pod is over and told, it is removed from the API server.
-    fn remove_if_over(&mut self, uid: &str, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        let told = state.sent.as_ref() == Some(&state.status) && !self.status_busy;
-        if state.worker != Worker::Finished || state.pod.metadata.deletion_timestamp.is_none() || !told {
-            return;
-        }
-        let key = ObjectKey::new(Kind::Pod, state.namespace(), state.name());
-        let options = DeleteOptions { grace_period_seconds: Some(0), uid: Some(uid.to_owned()), ..Default::default() };
-        context.cause = state.cause;
-        self.ask(Asked::Delete(uid.to_owned()), Verb::Delete { key, options }, context);
+    fn ask(&mut self, verb: Verb, asked: Asked, context: &mut Context) {
+        self.next_token += 1;
+        self.asked.insert(self.next_token, asked);
+        context.request(self.next_token, Request::new(&self.manager, verb));
     }
 
-    fn tell(
-        &mut self,
-        uid: &str,
-        container: Option<usize>,
-        warning: bool,
-        reason: &'static str,
-        message: String,
-        context: &mut Context<'_>,
-    ) {
-        let Some(state) = self.pods.get(uid) else { return };
-        let mut about = ObjectReference::to(&Object::Pod(state.pod.clone()));
-        if let Some(index) = container {
-            let list = if state.containers[index].role == pod_state::Role::App { "containers" } else { "initContainers" };
-            about.field_path = format!("spec.{list}{{{}}}", state.containers[index].name);
-        }
-        let key = ObjectKey::new(Kind::Pod, state.namespace(), state.name());
-        let text = format!("{reason}: {message}");
-        context.record(&self.component, What::Node { key, text: text.into() });
-        let draft = if warning { EventDraft::warning(about, reason, message) } else { EventDraft::normal(about, reason, message) };
-        self.recorder.tell(context.now, &draft, None, context.cause);
-    }
-
-    fn send_events(&mut self, context: &mut Context<'_>) {
-        if self.down {
-            return;
-        }
-        if let Some((request, cause)) = self.recorder.next_request() {
-            let before = std::mem::replace(&mut context.cause, cause);
-            context.request(RECORDER_TOKEN, request);
-            context.cause = before;
+    fn send_events(&mut self, context: &mut Context) {
+        while let Some((request, cause)) = self.recorder.next_request() {
+            self.next_token += 1;
+            self.asked.insert(self.next_token, Asked::Event);
+            context.outbox.push(crate::component::Wish::Request { at: context.now, token: self.next_token, request, cause });
         }
     }
 
-    fn reference_arrived(&mut self, uid: &str, kind: Kind, name: String, answer: Answer, context: &mut Context<'_>) {
-        let Some(state) = self.pods.get_mut(uid) else { return };
-        let object = match answer {
-            Ok(Reply::Object(object)) => Some(object),
-            _ => None,
-        };
-        state.references.insert((kind, name), object);
-        state.references_wanted = state.references_wanted.saturating_sub(1);
-        if state.references_wanted == 0 {
-            self.references_there(uid, context);
+    /// Tells an event about a pod, or about one of its containers.
+    fn tell(&mut self, uid: &str, container: Option<&str>, warning: bool, reason: &'static str, message: &str, context: &mut Context) {
+        let Some(worker) = self.pods.get(uid) else { return };
+        let mut about = ObjectReference::to(&Object::Pod(worker.pod.clone()));
+        if let Some(name) = container {
+            about.field_path = containers::field_path(&worker.pod, name);
         }
+        let text = format!("{reason}: {}{message}", container.map(|c| format!("{c}: ")).unwrap_or_default());
+        let cause = context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
+        let draft = EventDraft { warning, ..EventDraft::normal(about, reason, message) };
+        self.recorder.tell(context.now, &draft, None, cause);
+    }
+
+    /// Tells the trace what is done to a pod.
+    fn note(&self, uid: &str, text: String, context: &mut Context) {
+        if let Some(worker) = self.pods.get(uid) {
+            context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    fn named_sources(&self) -> BTreeSet<sim_apimachinery::ObjectKey> {
+        self.pods.values().flat_map(|w| sources::named_by(&w.pod)).collect()
     }
 }

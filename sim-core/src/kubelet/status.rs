@@ -1,291 +1,207 @@
-//! The status a kubelet reports of a pod. Source: pkg/kubelet/kubelet_pods.go and status/generate.go.
+//! What a kubelet tells of a pod: phase, container statuses and addresses, made from what it has seen of the runtime.
+//! Source: kubelet_pods.go generateAPIPodStatus, getPhase, convertToAPIContainerStatuses. Times are whole seconds.
+//! Not modelled: container users (the runtime of the recordings tells none), resource health, ephemeral containers.
 
 use k8s_openapi::api::core::v1::{
-    ContainerState as ApiState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP,
-    PodCondition, PodIP, PodStatus, ResourceRequirements, VolumeMountStatus,
+    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP, Pod, PodIP,
+    PodStatus, ResourceRequirements, VolumeMountStatus,
 };
 
-use super::pod_state::{Ended, PodState, Role, Sandbox, State, Worker};
+use super::conditions;
+use super::containers::{Instance, Role, State, all_containers};
+use super::pod_worker::PodWorker;
+use super::resources::{Side, of_container, of_pod, qos_class, to_api};
+use super::restart::{AfterExit, after_exit};
 use crate::time::SimTime;
 
-/// Puts a pod's status together. Times of transitions are kept where a condition's status is as it was.
-pub fn generate(pod: &PodState, node_ip: &str, now: SimTime) -> PodStatus {
-    let phase = phase(pod);
+/// The status of a pod now. `stopped` says that its containers are stopped for good.
+pub fn generate(worker: &PodWorker, host_ip: &str, now: SimTime, stopped: bool) -> PodStatus {
+    let pod = &*worker.pod;
+    let mut init = Vec::new();
+    let mut apps = Vec::new();
+    for (role, container) in all_containers(pod) {
+        let status = container_status(worker, role, container);
+        if role == Role::App { apps.push(status) } else { init.push(status) }
+    }
+    apps.sort_by(|a, b| a.name.cmp(&b.name));
+    let (phase, reason, message) = match &worker.verdict {
+        Some(v) => ("Failed".to_owned(), Some(v.reason.clone()), Some(v.message.clone())),
+        None => (phase(worker, &init, &apps, stopped).to_owned(), None, None),
+    };
+    let ip = if worker.host_network() { Some(host_ip.to_owned()) } else { worker.sandbox.ip.clone().filter(|_| was_told_ip(worker)) };
     let mut status = PodStatus {
-        phase: Some(phase.into()),
-        observed_generation: pod.observed_generation,
-        host_ip: Some(node_ip.into()),
-        host_ips: Some(vec![HostIP { ip: node_ip.into() }]),
-        start_time: pod.start_time.map(SimTime::to_time),
-        qos_class: pod.pod.status.as_ref().and_then(|s| s.qos_class.clone()),
-        allocated_resources: pod_resources(pod).and_then(|r| r.requests),
+        observed_generation: pod.metadata.generation,
+        phase: Some(phase),
+        reason,
+        message,
+        host_ip: Some(host_ip.to_owned()),
+        host_ips: Some(vec![HostIP { ip: host_ip.to_owned() }]),
+        pod_ips: ip.clone().map(|ip| vec![PodIP { ip }]),
+        pod_ip: ip,
+        start_time: Some(worker.started_at.to_time()),
+        init_container_statuses: (!init.is_empty()).then_some(init),
+        container_statuses: (!apps.is_empty()).then_some(apps),
+        qos_class: Some(qos_class(pod).to_owned()),
+        allocated_resources: to_api(&of_pod(pod, Side::Requests)),
         resources: pod_resources(pod),
         ..Default::default()
     };
-    if let Some((reason, message)) = &pod.rejected {
-        status.phase = Some("Failed".into());
-        status.reason = Some(reason.clone());
-        status.message = Some(message.clone());
-        status.host_ip = None;
-        status.host_ips = None;
-        return status;
-    }
-    if pod.deadline_exceeded {
-        status.phase = Some("Failed".into());
-        status.reason = Some("DeadlineExceeded".into());
-        status.message = Some("Pod was active on the node longer than the specified deadline".into());
-    }
-    let shows_ip = pod.ip.is_some()
-        && !matches!(pod.sandbox, Sandbox::None)
-        && pod.containers.iter().any(|c| !matches!(c.state, State::Waiting { .. }) || c.last.is_some());
-    if let Some(ip) = pod.ip.as_ref().filter(|_| shows_ip) {
-        status.pod_ip = Some(ip.clone());
-        status.pod_ips = Some(vec![PodIP { ip: ip.clone() }]);
-    }
-    let (init, app): (Vec<usize>, Vec<usize>) = (0..pod.containers.len()).partition(|i| pod.containers[*i].role != Role::App);
-    let mut apps: Vec<ContainerStatus> = app.iter().map(|i| container_status(pod, *i)).collect();
-    apps.sort_by(|a, b| a.name.cmp(&b.name));
-    status.container_statuses = Some(apps);
-    status.init_container_statuses = (!init.is_empty()).then(|| init.iter().map(|i| container_status(pod, *i)).collect());
-    status.conditions = Some(conditions(pod, status.phase.as_deref().unwrap_or_default(), now));
+    status.conditions = Some(conditions::generate(worker, &status, now));
     status
 }
 
-/// The phase its containers give a pod.
-fn phase(pod: &PodState) -> &'static str {
-    let apps: Vec<_> = pod.containers.iter().filter(|c| c.role == Role::App).collect();
-    let init_failed = pod
-        .containers
-        .iter()
-        .any(|c| c.role == Role::Init && pod.restart_policy() == "Never" && matches!(&c.state, State::Ended(e) if e.code != 0));
-    if init_failed {
-        return "Failed";
-    }
-    let stopping = matches!(pod.worker, Worker::Terminated | Worker::Finished);
-    let ended: Vec<&Ended> = apps
-        .iter()
-        .filter_map(|c| match &c.state {
-            State::Ended(e) => Some(e),
-            _ => None,
-        })
-        .collect();
-    if stopping {
-        let all = ended.len() == apps.len() && !ended.is_empty();
-        return if all && ended.iter().all(|e| e.code == 0) { "Succeeded" } else { "Failed" };
-    }
-    let init_pending = pod.containers.iter().any(|c| match c.role {
-        Role::Init => !matches!(&c.state, State::Ended(e) if e.code == 0),
-        Role::Sidecar => !matches!(c.state, State::Running { .. }) && c.restarts == 0,
-        Role::App => false,
-    });
-    if init_pending && !apps.iter().any(|c| c.last.is_some() || !matches!(c.state, State::Waiting { .. })) {
-        return "Pending";
-    }
-    if apps.iter().any(|c| matches!(c.state, State::Waiting { .. }) && c.last.is_none()) {
-        return "Pending";
-    }
-    if apps.iter().any(|c| matches!(c.state, State::Running { .. })) {
-        return "Running";
-    }
-    let waits_again = apps.iter().any(|c| matches!(c.state, State::Waiting { .. }));
-    match pod.restart_policy() {
-        "Always" => "Running",
-        _ if waits_again => "Running",
-        "OnFailure" if ended.iter().any(|e| e.code != 0) => "Running",
-        _ if ended.iter().all(|e| e.code == 0) => "Succeeded",
-        _ => "Failed",
-    }
+/// The address is known once a relist has seen the sandbox or what came after it.
+fn was_told_ip(worker: &PodWorker) -> bool {
+    worker.sandbox.seen_ready || worker.records.values().any(|r| r.seen().is_some())
 }
 
-fn pod_resources(pod: &PodState) -> Option<ResourceRequirements> {
-    let mut total = ResourceRequirements::default();
-    let add = |into: &mut Option<std::collections::BTreeMap<_, _>>,
-               from: &Option<std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
-        for (name, quantity) in from.iter().flatten().filter(|(n, _)| matches!(n.as_str(), "cpu" | "memory")) {
-            let parsed = sim_apimachinery::quantity::Quantity::parse(&quantity.0).ok();
-            let sum: &mut k8s_openapi::apimachinery::pkg::api::resource::Quantity = into
-                .get_or_insert_default()
-                .entry(name.clone())
-                .or_insert_with(|| k8s_openapi::apimachinery::pkg::api::resource::Quantity("0".into()));
-            if let (Some(a), Ok(b)) = (parsed, sim_apimachinery::quantity::Quantity::parse(&sum.0)) {
-                sum.0 = b.plus(a).to_string();
-            }
-        }
-    };
-    for container in &pod.spec().containers {
-        if let Some(resources) = &container.resources {
-            add(&mut total.requests, &resources.requests);
-            add(&mut total.limits, &resources.limits);
-        }
-    }
-    (total.requests.is_some() || total.limits.is_some()).then_some(total)
+fn pod_resources(pod: &Pod) -> Option<ResourceRequirements> {
+    let (requests, limits) = (to_api(&of_pod(pod, Side::Requests)), to_api(&of_pod(pod, Side::Limits)));
+    (requests.is_some() || limits.is_some()).then(|| ResourceRequirements { requests, limits, ..Default::default() })
 }
 
-fn container_status(pod: &PodState, index: usize) -> ContainerStatus {
-    let container = &pod.containers[index];
-    let spec = pod.container_spec(index);
-    let running = matches!(container.state, State::Running { .. });
-    let was_here = !container.image_id.is_empty();
-    let resources = spec.resources.clone().filter(|r| r.limits.is_some() || r.requests.is_some());
-    let waiting_id = match (&container.state, &container.last) {
-        (State::Waiting { .. }, Some(last)) => Some(last.id.clone()),
-        (State::Running { id, .. }, _) => Some(id.clone()),
-        (State::Ended(e), _) => Some(e.id.clone()),
-        _ => None,
+fn container_status(worker: &PodWorker, role: Role, container: &Container) -> ContainerStatus {
+    let record = worker.records.get(&container.name);
+    let seen = record.and_then(|r| r.seen());
+    let mut state = seen.map_or_else(|| not_created(&worker.pod), |(i, s)| api_state(i, s));
+    let before = record.and_then(|r| r.seen_before());
+    let mut last_state = before.map(|(i, s)| api_state(i, s)).filter(|s| s.terminated.is_some()).unwrap_or_default();
+    let restarts = match seen.and_then(|(_, s)| s.exit_code()) {
+        Some(code) => after_exit(&worker.pod, role, container, code) != AfterExit::Stay,
+        None => seen.is_none(),
     };
+    if let Some((reason, message)) = worker.waiting.get(&container.name).filter(|_| restarts) {
+        if state.terminated.is_some() {
+            last_state = state;
+        }
+        state = waiting(reason, Some(message));
+    }
+    let ready = match role {
+        Role::Init => seen.and_then(|(_, s)| s.exit_code()) == Some(0),
+        _ => worker.is_ready(&container.name),
+    };
+    let created = seen.map(|(i, _)| i);
+    let requests = of_container(container, Side::Requests).cloned();
     ContainerStatus {
         name: container.name.clone(),
-        ready: container.ready,
-        restart_count: container.restarts,
-        started: Some(running && container.was_started),
-        image: if was_here { full_image(spec.image.as_deref().unwrap_or_default()) } else { spec.image.clone().unwrap_or_default() },
-        image_id: if was_here { container.image_id.clone() } else { String::new() },
-        container_id: waiting_id.filter(|_| was_here),
-        state: Some(api_state(&container.state)),
-        last_state: Some(
-            container.last.as_ref().map_or_else(ApiState::default, |e| ApiState { terminated: Some(terminated(e)), ..Default::default() }),
-        ),
-        allocated_resources: resources.as_ref().and_then(|r| r.requests.clone()).filter(|_| was_here),
-        resources: resources.filter(|_| was_here),
-        volume_mounts: mounts(spec),
+        ready: ready && (state.running.is_some() || role == Role::Init),
+        started: Some(worker.is_started(&container.name)),
+        restart_count: created.map_or(0, |i| i.attempt),
+        image: created.map_or_else(|| container.image.clone().unwrap_or_default(), |i| i.image.clone()),
+        image_id: created.map(|i| i.image_id.clone()).unwrap_or_default(),
+        container_id: created.map(|i| i.id.clone()),
+        allocated_resources: requests.filter(|_| created.is_some()),
+        resources: created.map(|_| container.resources.clone().unwrap_or_default()),
+        volume_mounts: volume_mounts(container),
+        state: Some(state),
+        last_state: Some(last_state),
         ..Default::default()
     }
 }
 
-fn mounts(spec: &k8s_openapi::api::core::v1::Container) -> Option<Vec<VolumeMountStatus>> {
-    let mounts: Vec<VolumeMountStatus> = spec
-        .volume_mounts
-        .iter()
-        .flatten()
-        .map(|m| VolumeMountStatus {
-            name: m.name.clone(),
-            mount_path: m.mount_path.clone(),
-            read_only: m.read_only,
-            recursive_read_only: (m.read_only == Some(true)).then(|| "Disabled".into()),
-            ..Default::default()
-        })
-        .collect();
-    (!mounts.is_empty()).then_some(mounts)
+/// A container that is not made yet: in a pod with init containers all of them wait as `PodInitializing`.
+fn not_created(pod: &Pod) -> ContainerState {
+    let has_init = pod.spec.as_ref().is_some_and(|s| s.init_containers.as_ref().is_some_and(|i| !i.is_empty()));
+    waiting(if has_init { "PodInitializing" } else { "ContainerCreating" }, None)
 }
 
-/// The name containerd knows an image by.
-pub fn full_image(image: &str) -> String {
-    let with_tag = if image.contains('@') || image.rsplit('/').next().unwrap_or_default().contains(':') {
-        image.to_owned()
-    } else {
-        format!("{image}:latest")
-    };
-    let first = with_tag.split('/').next().unwrap_or_default();
-    match with_tag.split('/').count() {
-        1 => format!("docker.io/library/{with_tag}"),
-        _ if first.contains('.') || first.contains(':') || first == "localhost" => with_tag,
-        _ => format!("docker.io/{with_tag}"),
-    }
+fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
+    let message = message.filter(|m| !m.is_empty()).map(str::to_owned);
+    ContainerState { waiting: Some(ContainerStateWaiting { reason: Some(reason.to_owned()), message }), ..Default::default() }
 }
 
-fn api_state(state: &State) -> ApiState {
+fn api_state(instance: &Instance, state: &State) -> ContainerState {
     match state {
-        State::Waiting { reason, message } => ApiState {
-            waiting: Some(ContainerStateWaiting { reason: Some(reason.clone()), message: message.clone() }),
+        State::Created => waiting("ContainerCreating", None),
+        State::Running { since } => {
+            ContainerState { running: Some(ContainerStateRunning { started_at: Some(since.to_time()) }), ..Default::default() }
+        }
+        State::Exited { since, at, code, reason, message } => ContainerState {
+            terminated: Some(ContainerStateTerminated {
+                exit_code: *code,
+                reason: Some(reason.clone()),
+                message: message.clone(),
+                started_at: Some(since.unwrap_or(SimTime(0)).to_time()),
+                finished_at: Some(at.to_time()),
+                container_id: Some(instance.id.clone()),
+                signal: None,
+            }),
             ..Default::default()
         },
-        State::Running { started, .. } => {
-            ApiState { running: Some(ContainerStateRunning { started_at: Some(started.to_time()) }), ..Default::default() }
-        }
-        State::Ended(ended) => ApiState { terminated: Some(terminated(ended)), ..Default::default() },
     }
 }
 
-fn terminated(ended: &Ended) -> ContainerStateTerminated {
-    ContainerStateTerminated {
-        exit_code: ended.code,
-        reason: Some(ended.reason.clone()),
-        message: ended.message.clone(),
-        started_at: Some(ended.started.to_time()),
-        finished_at: Some(ended.finished.to_time()),
-        container_id: Some(ended.id.clone()),
+fn volume_mounts(container: &Container) -> Option<Vec<VolumeMountStatus>> {
+    let mounts = container.volume_mounts.as_ref()?;
+    let status = |m: &k8s_openapi::api::core::v1::VolumeMount| VolumeMountStatus {
+        name: m.name.clone(),
+        mount_path: m.mount_path.clone(),
+        read_only: m.read_only,
+        recursive_read_only: (m.read_only == Some(true)).then(|| "Disabled".to_owned()),
         ..Default::default()
-    }
+    };
+    Some(mounts.iter().map(status).collect())
 }
 
-fn conditions(pod: &PodState, phase: &str, now: SimTime) -> Vec<PodCondition> {
-    let initialized = initialized(pod, phase);
-    let containers_ready = containers_ready(pod, phase);
-    let ready = gates(pod, &containers_ready);
-    let sandbox = if pod.sandbox == Sandbox::Ready && !matches!(phase, "Succeeded" | "Failed") { "True" } else { "False" };
-    let list = [
-        ("PodReadyToStartContainers", (sandbox, None, None)),
-        ("Initialized", initialized),
-        ("Ready", ready),
-        ("ContainersReady", containers_ready),
-        ("PodScheduled", ("True", None, None)),
-    ];
-    let before = pod.status.conditions.as_ref().or_else(|| pod.pod.status.as_ref().and_then(|s| s.conditions.as_ref()));
-    list.into_iter()
-        .map(|(kind, (value, reason, message))| {
-            let kept =
-                before.into_iter().flatten().find(|c| c.type_ == kind && c.status == value).and_then(|c| c.last_transition_time.clone());
-            PodCondition {
-                type_: kind.into(),
-                status: value.into(),
-                reason,
-                message,
-                observed_generation: pod.observed_generation,
-                last_transition_time: kept.or_else(|| Some(now.to_time())),
-                ..Default::default()
+/// `Pending`, `Running`, `Succeeded` or `Failed`.
+fn phase(worker: &PodWorker, init: &[ContainerStatus], apps: &[ContainerStatus], stopped: bool) -> &'static str {
+    let pod = &*worker.pod;
+    let (mut init_pending, mut init_failed) = (0, 0);
+    let (mut running, mut waiting, mut ended, mut succeeded, mut restartable) = (0, 0, 0, 0, 0);
+    for (role, container) in all_containers(pod) {
+        let Some(status) = init.iter().chain(apps).find(|s| s.name == container.name) else { continue };
+        let state = status.state.clone().unwrap_or_default();
+        let last = status.last_state.as_ref().and_then(|s| s.terminated.as_ref());
+        let code = state.terminated.as_ref().or(last).map(|t| t.exit_code);
+        let stays = |code: i32| after_exit(pod, role, container, code) == AfterExit::Stay;
+        match role {
+            Role::Init => match (&state.terminated, code) {
+                (Some(t), _) if t.exit_code == 0 => {}
+                (_, Some(code)) if code != 0 && stays(code) => init_failed += 1,
+                _ => init_pending += 1,
+            },
+            Role::Sidecar => match (state.running.is_some(), status.started == Some(true), code) {
+                (true, true, _) => running += 1,
+                (true, false, _) | (false, _, None) => init_pending += 1,
+                (false, _, Some(_)) => {}
+            },
+            Role::App => match (state.running.is_some(), code) {
+                (true, _) => running += 1,
+                (false, Some(code)) => {
+                    ended += 1;
+                    succeeded += usize::from(code == 0);
+                    restartable += usize::from(!stays(code));
+                }
+                (false, None) => waiting += 1,
+            },
+        }
+    }
+    match () {
+        () if init_failed > 0 => "Failed",
+        () if stopped && running == 0 && waiting > 0 && ended == 0 => "Failed",
+        () if stopped && running == 0 => {
+            if succeeded == ended && waiting == 0 {
+                "Succeeded"
+            } else {
+                "Failed"
             }
-        })
-        .collect()
+        }
+        () if init_pending > 0 && running == ended => "Pending",
+        () if waiting > 0 => "Pending",
+        () if running > 0 => "Running",
+        () if ended > 0 && restartable > 0 => "Running",
+        () if ended > 0 => {
+            if succeeded == ended {
+                "Succeeded"
+            } else {
+                "Failed"
+            }
+        }
+        () => "Pending",
+    }
 }
 
-type Judged = (&'static str, Option<String>, Option<String>);
-
-fn initialized(pod: &PodState, phase: &str) -> Judged {
-    if phase == "Succeeded" {
-        return ("True", Some("PodCompleted".into()), None);
-    }
-    let started = pod.containers.iter().any(|c| c.role == Role::App && (c.last.is_some() || !matches!(c.state, State::Waiting { .. })));
-    let incomplete: Vec<&str> = pod
-        .containers
-        .iter()
-        .filter(|c| match c.role {
-            Role::Init => !matches!(&c.state, State::Ended(e) if e.code == 0),
-            Role::Sidecar => !c.was_started,
-            Role::App => false,
-        })
-        .map(|c| c.name.as_str())
-        .collect();
-    if incomplete.is_empty() || started {
-        return ("True", None, None);
-    }
-    ("False", Some("ContainersNotInitialized".into()), Some(format!("containers with incomplete status: [{}]", incomplete.join(" "))))
-}
-
-fn containers_ready(pod: &PodState, phase: &str) -> Judged {
-    match phase {
-        "Succeeded" => return ("False", Some("PodCompleted".into()), None),
-        "Failed" => return ("False", Some("PodFailed".into()), None),
-        _ => {}
-    }
-    let unready: Vec<&str> = pod.containers.iter().filter(|c| c.role != Role::Init && !c.ready).map(|c| c.name.as_str()).collect();
-    if unready.is_empty() {
-        return ("True", None, None);
-    }
-    ("False", Some("ContainersNotReady".into()), Some(format!("containers with unready status: [{}]", unready.join(" "))))
-}
-
-fn gates(pod: &PodState, ready: &Judged) -> Judged {
-    if ready.0 == "False" {
-        return ready.clone();
-    }
-    let found = pod.pod.status.as_ref().and_then(|s| s.conditions.as_ref());
-    for gate in pod.spec().readiness_gates.iter().flatten().map(|g| &g.condition_type) {
-        let text = match found.and_then(|c| c.iter().find(|c| c.type_ == *gate)) {
-            None => format!("corresponding condition of pod readiness gate \"{gate}\" does not exist."),
-            Some(c) if c.status != "True" => format!("the status of pod readiness gate \"{gate}\" is not \"True\", but {}", c.status),
-            Some(_) => continue,
-        };
-        return ("False", Some("ReadinessGatesNotReady".into()), Some(text));
-    }
-    ("True", None, None)
+/// Whether a phase is an end.
+pub fn is_terminal(phase: Option<&str>) -> bool {
+    matches!(phase, Some("Succeeded" | "Failed"))
 }

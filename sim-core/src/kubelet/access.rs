@@ -1,0 +1,105 @@
+//! What others may look at or reach through the hallway: processes, addresses, logs, and what pods use.
+
+use std::sync::Arc;
+
+use sim_workload::{LogLine, Process};
+
+use super::containers::{Record, State};
+use super::pod_worker::PodWorker;
+use super::{Kubelet, Uid};
+use crate::component::Sample;
+use crate::time::SimTime;
+
+impl Kubelet {
+    /// The node's name.
+    pub fn node(&self) -> &Arc<str> {
+        &self.config.node
+    }
+
+    /// What every running container uses, for the metrics server.
+    pub fn samples(&self, now: SimTime) -> Vec<Sample> {
+        if self.faults.off {
+            return vec![];
+        }
+        self.pods.values().flat_map(|w| w.records.iter().filter_map(move |(name, record)| sample(w, name, record, now))).collect()
+    }
+
+    pub(super) fn uid_of(&self, namespace: &str, pod: &str) -> Option<Uid> {
+        self.names.get(&(namespace.into(), pod.into())).cloned()
+    }
+
+    fn worker(&self, namespace: &str, pod: &str) -> Option<&PodWorker> {
+        self.pods.get(&self.uid_of(namespace, pod)?)
+    }
+
+    /// The process of a running container; of the pod's first one if `container` is empty.
+    pub fn process(&self, namespace: &str, pod: &str, container: &str) -> Option<&Process> {
+        let worker = self.worker(namespace, pod)?;
+        worker.records.get(&container_name(worker, container)?)?.process()
+    }
+
+    /// The same, to be changed. Whoever changes it wakes this kubelet afterwards, so that it notices.
+    pub fn process_mut(&mut self, namespace: &str, pod: &str, container: &str) -> Option<&mut Process> {
+        let uid = self.uid_of(namespace, pod)?;
+        let name = container_name(self.pods.get(&uid)?, container)?;
+        self.touched(&uid, &name);
+        self.pods.get_mut(&uid)?.records.get_mut(&name)?.process_mut()
+    }
+
+    /// Namespace and name of the pod that has this address.
+    pub fn pod_with_ip(&self, ip: &str) -> Option<(String, String)> {
+        let found = self.pods.values().find(|w| w.sandbox.ready && !w.host_network() && w.sandbox.ip.as_deref() == Some(ip))?;
+        Some((found.key.namespace.to_string(), found.key.name.to_string()))
+    }
+
+    /// A pod's address, while its sandbox is up.
+    pub fn pod_ip(&self, namespace: &str, pod: &str) -> Option<&str> {
+        let worker = self.worker(namespace, pod)?;
+        worker.sandbox.ip.as_deref().filter(|_| worker.sandbox.ready)
+    }
+
+    /// The container of a pod that accepts connections on a port.
+    pub fn container_listening(&self, namespace: &str, pod: &str, port: u16) -> Option<String> {
+        let worker = self.worker(namespace, pod)?;
+        let listening = |r: &Record| r.process().is_some_and(|p| p.is_listening(port));
+        worker.records.iter().find(|(_, r)| listening(r)).map(|(n, _)| n.clone())
+    }
+
+    /// The process behind an address and port, to be changed as with `process_mut`.
+    pub fn process_by_ip(&mut self, ip: &str, port: u16) -> Option<&mut Process> {
+        let (namespace, pod) = self.pod_with_ip(ip)?;
+        let container = self.container_listening(&namespace, &pod, port)?;
+        self.process_mut(&namespace, &pod, &container)
+    }
+
+    /// What a container (or the instance before it) wrote; nothing if there is no such container.
+    pub fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<&[LogLine]> {
+        let worker = self.worker(namespace, pod)?;
+        Some(worker.records.get(&container_name(worker, container)?)?.logs(previous))
+    }
+
+    /// Runs a command in a container. Whoever calls it wakes this kubelet afterwards.
+    pub fn exec(&mut self, now: SimTime, namespace: &str, pod: &str, container: &str, argv: &[String]) -> Option<sim_workload::ExecResult> {
+        self.process_mut(namespace, pod, container).map(|process| process.exec(now.0, argv))
+    }
+}
+
+fn container_name(worker: &PodWorker, container: &str) -> Option<String> {
+    if !container.is_empty() {
+        return Some(container.to_owned());
+    }
+    worker.pod.spec.as_ref()?.containers.first().map(|c| c.name.clone())
+}
+
+fn sample(worker: &PodWorker, name: &str, record: &Record, now: SimTime) -> Option<Sample> {
+    let process = record.process()?;
+    let State::Running { since } = record.current.as_ref()?.state else { return None };
+    Some(Sample {
+        namespace: worker.key.namespace.clone(),
+        pod: worker.key.name.clone(),
+        container: name.into(),
+        cpu_nanos: process.cpu_nanos(now.0),
+        memory_bytes: process.memory_bytes(now.0),
+        started: since,
+    })
+}
