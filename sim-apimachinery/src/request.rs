@@ -115,8 +115,8 @@ pub enum TypedPatch {
     Annotations(BTreeMap<String, Option<String>>),
     /// Sets (or with `None` removes) labels.
     Labels(BTreeMap<String, Option<String>>),
-    /// A core/v1 event happened again: its count, and the time in nanoseconds since the Unix epoch.
-    EventCount { count: i32, last: i64 },
+    /// A core/v1 event happened again: its count, its message, and the time in nanoseconds since the Unix epoch.
+    EventCount { count: i32, message: String, last: i64 },
     /// A new-style event became or continued a series.
     EventSeries { count: i32, last: i64 },
 }

@@ -82,18 +82,22 @@ impl EventRecorder {
     /// Takes in an event; `answer` completes its text if the text waits for one.
     pub fn tell(&mut self, now: SimTime, draft: &EventDraft, answer: Option<&Answer>, cause: StepId) {
         let message = complete(&draft.message, answer);
-        let message = if self.style == EventStyle::Core { self.combined(now, draft, message) } else { cut(message, 1024) };
+        let (message, combined) = match self.style {
+            EventStyle::Core => self.combined(now, draft, message),
+            EventStyle::Series => (cut(message, 1024), false),
+        };
         let source = without_version(&draft.about);
         if self.style == EventStyle::Core && !self.spam_allows(now, &source) {
             return;
         }
-        let identity = (source, draft.warning, draft.reason, message.clone());
+        // Combined events are one event, whatever the latest of them says.
+        let identity = (source, draft.warning, draft.reason, if combined { String::new() } else { message.clone() });
         let again = self.told.get_mut(&identity).filter(|t| self.style == EventStyle::Core || now.since(t.last) <= SERIES_GAP);
         let verb = match again {
             Some(told) => {
                 told.count += 1;
                 told.last = now;
-                again_patch(self.style, told, now)
+                again_patch(self.style, told, message, now)
             }
             None => self.first(now, draft, identity, message),
         };
@@ -121,7 +125,8 @@ impl EventRecorder {
         self.spam.entry(key).or_insert_with(|| TokenBucket::every(SPAM_INTERVAL, SPAM_BURST)).try_take(now)
     }
 
-    fn combined(&mut self, now: SimTime, draft: &EventDraft, message: String) -> String {
+    /// The message to tell, and whether it stands for several.
+    fn combined(&mut self, now: SimTime, draft: &EventDraft, message: String) -> (String, bool) {
         let seen = self.similar.entry((without_version(&draft.about), draft.warning, draft.reason)).or_default();
         if now.since(seen.last) > SIMILAR_GAP {
             seen.different.clear();
@@ -130,7 +135,7 @@ impl EventRecorder {
         if !seen.different.contains(&message) {
             seen.different.push(message.clone());
         }
-        if seen.different.len() < SIMILAR_MAX { message } else { format!("(combined from similar events): {message}") }
+        if seen.different.len() < SIMILAR_MAX { (message, false) } else { (format!("(combined from similar events): {message}"), true) }
     }
 
     fn first(&mut self, now: SimTime, draft: &EventDraft, identity: Identity, message: String) -> Verb {
@@ -168,10 +173,10 @@ impl EventRecorder {
     }
 }
 
-fn again_patch(style: EventStyle, told: &Told, now: SimTime) -> Verb {
+fn again_patch(style: EventStyle, told: &Told, message: String, now: SimTime) -> Verb {
     let last = now.0 as i64;
     let patch = match style {
-        EventStyle::Core => TypedPatch::EventCount { count: told.count, last },
+        EventStyle::Core => TypedPatch::EventCount { count: told.count, message, last },
         EventStyle::Series => TypedPatch::EventSeries { count: told.count, last },
     };
     Verb::Patch { key: told.key.clone(), part: Part::Main, patch: Patch::Typed(patch) }

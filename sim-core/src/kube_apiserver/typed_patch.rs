@@ -106,7 +106,8 @@ fn kubelet_node_status(status: &mut NodeStatus, mut new: NodeStatus) {
 fn event_patch(event: &mut Event, patch: TypedPatch) {
     let stamp = |nanos: i64| Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or(Timestamp::UNIX_EPOCH);
     match patch {
-        TypedPatch::EventCount { count, last } => {
+        TypedPatch::EventCount { count, message, last } => {
+            event.message = Some(message);
             event.count = Some(count);
             event.last_timestamp = Some(Time(Timestamp::new(stamp(last).as_second(), 0).unwrap_or(Timestamp::UNIX_EPOCH)));
         }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{DeleteOptions, Kind, ObjectKey, Part, Verb};
+use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Part, Verb};
 
 use super::service_pods::{ip, is_over, is_ready, port_number, rfc3339, selected, target, trigger_time, wake_services};
-use crate::client_go::{Ask, CacheEvent, Controller, Plan, Tolerate, View, Wake};
+use crate::client_go::{Ask, CacheEvent, Controller, EventDraft, ObjectReference, Plan, Tolerate, View, Wake};
 use crate::time::SimTime;
 
 const MANAGED_BY: (&str, &str) = ("endpoints.kubernetes.io/managed-by", "endpoint-controller");
@@ -29,10 +29,6 @@ impl Controller for EndpointsController {
 
     fn watches(&self) -> &'static [Kind] {
         &[Kind::Service, Kind::Pod, Kind::Endpoints]
-    }
-
-    fn guarded(&self) -> &'static [Kind] {
-        &[Kind::Endpoints]
     }
 
     fn on_event(&mut self, event: &CacheEvent, view: &mut View<'_>, wake: &mut Wake) {
@@ -58,7 +54,7 @@ impl Controller for EndpointsController {
         if let Some(trigger) = trigger {
             self.told.insert(key.clone(), trigger);
         }
-        write(key, current, subsets, labels, trigger)
+        write(&service, current, subsets, labels, trigger)
     }
 
     fn max_retries(&self) -> Option<u32> {
@@ -112,13 +108,15 @@ fn subsets(service: &Service, pods: &[Arc<Pod>]) -> Vec<EndpointSubset> {
 }
 
 fn write(
-    key: &ObjectKey,
+    service: &Arc<Service>,
     current: Option<Arc<Endpoints>>,
     subsets: Vec<EndpointSubset>,
     labels: BTreeMap<String, String>,
     trigger: Option<SimTime>,
 ) -> Plan {
-    let mut next = current.as_ref().map_or_else(|| fresh(key), |c| (**c).clone());
+    let about = Object::Service(service.clone());
+    let key = about.key();
+    let mut next = current.as_ref().map_or_else(|| fresh(&key), |c| (**c).clone());
     next.subsets = (!subsets.is_empty()).then_some(subsets);
     next.metadata.labels = Some(labels);
     let annotations = next.metadata.annotations.get_or_insert_default();
@@ -129,12 +127,14 @@ fn write(
     if annotations.is_empty() {
         next.metadata.annotations = None;
     }
-    let verb = match current {
-        Some(_) => Verb::Update { object: next.into(), part: Part::Main },
-        None => Verb::Create { object: next.into() },
+    let reference = ObjectReference { api_version: "v1".into(), kind: "Endpoints".into(), uid: String::new(), ..ObjectReference::to(&about) };
+    let (verb, reason, word) = match current {
+        Some(_) => (Verb::Update { object: next.into(), part: Part::Main }, "FailedToUpdateEndpoint", "update"),
+        None => (Verb::Create { object: next.into() }, "FailedToCreateEndpoint", "create"),
     };
+    let failed = EventDraft::warning(reference, reason, "").then_error(format!("Failed to {word} endpoint for service {}: ", key.path()));
     let mut plan = Plan { decision: "its pods changed".into(), ..Plan::nothing() };
-    plan.ask(Ask::new(verb, "its pods changed").tolerating(Tolerate::NamespaceTerminating));
+    plan.ask(Ask::new(verb, "its pods changed").tolerating(Tolerate::NamespaceTerminating).or_telling(failed));
     plan
 }
 
