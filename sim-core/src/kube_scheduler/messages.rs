@@ -1,53 +1,41 @@
-//! What a pod that fits nowhere is told. Source: pkg/scheduler/framework/types.go (FitError).
+//! The texts of failures, to the letter. Source: pkg/scheduler/framework/types.go (FitError), schedule_one.go.
 
 use std::collections::BTreeMap;
 
-use crate::trace::NodeVerdict;
+use super::framework::Rejection;
 
-/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s). preemption: …`
-pub fn unschedulable(nodes: usize, prefilter: Option<&str>, verdicts: &[NodeVerdict]) -> String {
-    if nodes == 0 {
-        return "no nodes available to schedule pods".into();
-    }
-    if let Some(text) = prefilter {
-        return format!(
-            "0/{nodes} nodes are available: {text}. preemption: 0/{nodes} nodes are available: {nodes} Preemption is not helpful for scheduling."
-        );
-    }
+/// There is no node at all.
+pub const NO_NODES: &str = "no nodes available to schedule pods";
+/// Why a node is refused for preemption where removing pods cannot help.
+pub const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+/// Why a node is refused for preemption where no pods can be removed.
+pub const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+
+/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).`
+pub fn fit_error<'a>(nodes: usize, rejections: impl Iterator<Item = &'a Rejection>, left_out: usize) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut helpless, mut victimless) = (0, 0);
-    for (plugin, texts) in verdicts.iter().filter_map(|v| v.rejected.as_ref()) {
-        texts.iter().for_each(|t| *reasons.entry(t).or_insert(0) += 1);
-        if matches!(&**plugin, "NodeResourcesFit" | "NodePorts") { victimless += 1 } else { helpless += 1 }
+    for rejection in rejections {
+        for reason in rejection.reasons() {
+            *reasons.entry(reason).or_insert(0) += 1;
+        }
     }
-    let mut lines: Vec<String> = reasons.iter().map(|(text, count)| format!("{count} {text}")).collect();
-    lines.sort();
-    let mut preemption: Vec<String> = Vec::new();
-    if victimless > 0 {
-        preemption.push(format!("{victimless} No preemption victims found for incoming pod"));
+    if left_out > 0 {
+        *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]").or_insert(0) += left_out;
     }
-    if helpless > 0 {
-        preemption.push(format!("{helpless} Preemption is not helpful for scheduling"));
-    }
-    preemption.sort();
-    format!("0/{nodes} nodes are available: {}. preemption: 0/{nodes} nodes are available: {}.", lines.join(", "), preemption.join(", "))
+    counted(nodes, reasons)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_are_counted_and_sorted_as_texts() {
-        let verdict = |plugin: &str, text: &str| NodeVerdict { rejected: Some((plugin.into(), vec![text.into()])), ..Default::default() };
-        let verdicts = [
-            verdict("TaintToleration", "node(s) had untolerated taint(s)"),
-            verdict("NodeResourcesFit", "Insufficient cpu"),
-            verdict("NodeResourcesFit", "Insufficient cpu"),
-        ];
-        assert_eq!(
-            unschedulable(3, None, &verdicts),
-            "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
-        );
+/// The same form for reasons that are counted already; the parts are sorted as texts, so 10 comes before 2.
+pub fn counted(nodes: usize, reasons: BTreeMap<&str, usize>) -> String {
+    let mut parts: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    parts.sort();
+    if parts.is_empty() {
+        return format!("0/{nodes} nodes are available:");
     }
+    format!("0/{nodes} nodes are available: {}.", parts.join(", "))
+}
+
+/// The whole pod was refused before nodes were looked at.
+pub fn pre_filter_error(nodes: usize, rejection: &Rejection) -> String {
+    format!("0/{nodes} nodes are available: {}.", rejection.reason)
 }

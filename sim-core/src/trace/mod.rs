@@ -61,8 +61,18 @@ pub enum What {
 pub struct SchedulingDecision {
     /// `namespace/name` of the pod.
     pub pod: String,
-    /// What each node came to, in the order they were looked at.
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How many nodes the cluster has.
+    pub nodes_total: u32,
+    /// How many of them were looked at.
+    pub nodes_examined: u32,
+    /// How many of those could take the pod.
+    pub nodes_feasible: u32,
+    /// What each node came to, in the order they were looked at; in a large cluster only the best few.
     pub nodes: Vec<NodeVerdict>,
+    /// Pods (`namespace/name`) that are to be removed to make room, and on which node.
+    pub preemption: Option<(Arc<str>, Vec<String>)>,
     /// The node chosen, if any.
     pub chosen: Option<Arc<str>>,
     /// The message of the failure, or of the choice.
@@ -75,9 +85,9 @@ pub struct NodeVerdict {
     /// The node.
     pub node: Arc<str>,
     /// The plugin that rejected it, and its reasons.
-    pub rejected: Option<(Arc<str>, Vec<String>)>,
+    pub rejected: Option<(&'static str, Vec<String>)>,
     /// Per scoring plugin: name, normalised score 0..=100, weight.
-    pub scores: Vec<(Arc<str>, i64, i64)>,
+    pub scores: Vec<(&'static str, i64, i64)>,
 }
 
 /// All steps so far.

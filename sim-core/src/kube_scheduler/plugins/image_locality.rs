@@ -1,30 +1,40 @@
-//! ImageLocality: nodes that have a pod's images already score higher, weighed by size and spread.
+//! ImageLocality: a node that has the pod's images already is better, the more so the larger they are and the more nodes
+//! have them. Source: pkg/scheduler/framework/plugins/imagelocality.
 
-use k8s_openapi::api::core::v1::Pod;
+use crate::kube_scheduler::cache::SchedulerCache;
+use crate::kube_scheduler::node_info::{NodeInfo, Slot};
+use crate::kube_scheduler::pod_info::PodInfo;
 
-use crate::kube_scheduler::node_info::NodeInfo;
+const MEBIBYTE: i64 = 1024 * 1024;
+const SMALLEST: i64 = 23 * MEBIBYTE;
+const LARGEST_PER_CONTAINER: i64 = 1000 * MEBIBYTE;
 
-const SMALLEST: i64 = 23 << 20;
-const LARGEST: i64 = 1000 << 20;
-
-pub fn scores(pod: &Pod, nodes: &[&NodeInfo], all_nodes: usize) -> Vec<i64> {
-    let Some(spec) = &pod.spec else { return vec![0; nodes.len()] };
-    let images: Vec<String> = spec.containers.iter().chain(spec.init_containers.iter().flatten()).filter_map(|c| c.image.clone()).collect();
-    let most = LARGEST * images.len().max(1) as i64;
-    let mut sums = vec![0_i64; nodes.len()];
-    for image in &images {
-        let sizes: Vec<i64> = nodes.iter().map(|n| size_on(n, image)).collect();
-        let having = sizes.iter().filter(|s| **s > 0).count() as i64;
-        for (sum, size) in sums.iter_mut().zip(sizes) {
-            *sum += size * having / all_nodes.max(1) as i64;
-        }
+/// 0 to 100 for each node; `None` (which is 0 for all) if no node has any of the images.
+pub fn score(pod: &PodInfo, nodes: &[Slot], cache: &SchedulerCache) -> Option<Vec<i64>> {
+    let volumes = pod.pod.spec.as_ref().and_then(|s| s.volumes.as_deref()).unwrap_or_default();
+    let of_volumes = volumes.iter().filter_map(|v| v.image.as_ref()?.reference.as_deref());
+    let wanted: Vec<&str> = pod.containers().map(|c| c.image.as_deref().unwrap_or("")).chain(of_volumes).collect();
+    let known = |name: &&str| cache.image_nodes.get_key_value(&normalized(name)).map(|(k, n)| (k.as_str(), i64::from(*n)));
+    let images: Vec<(&str, i64)> = wanted.iter().filter_map(known).collect();
+    if images.is_empty() {
+        return None;
     }
-    sums.iter().map(|sum| 100 * (sum.clamp(&SMALLEST, &most) - SMALLEST) / (most - SMALLEST)).collect()
+    let total = cache.node_count().max(1) as i64;
+    Some(nodes.iter().map(|s| of_node(&cache.nodes[*s as usize], &images, total, wanted.len() as i64)).collect())
 }
 
-fn size_on(node: &NodeInfo, image: &str) -> i64 {
-    let tagged = if image.rsplit('/').next().unwrap_or_default().contains(':') { image.to_owned() } else { format!("{image}:latest") };
-    let images = node.node.status.iter().flat_map(|s| s.images.iter().flatten());
-    let named = |names: &[String]| names.iter().any(|n| *n == tagged || n.ends_with(&format!("/{tagged}")));
-    images.filter(|i| named(i.names.as_deref().unwrap_or_default())).map(|i| i.size_bytes.unwrap_or(0)).next().unwrap_or(0)
+fn of_node(node: &NodeInfo, images: &[(&str, i64)], total: i64, containers: i64) -> i64 {
+    let spread = |size: i64, having: i64| (size as f64 * (having as f64 / total as f64)) as i64;
+    let sum: i64 = images.iter().filter_map(|(name, having)| Some(spread(*node.images.get(*name)?, *having))).sum();
+    let largest = LARGEST_PER_CONTAINER * containers;
+    100 * (sum.clamp(SMALLEST, largest) - SMALLEST) / (largest - SMALLEST)
+}
+
+/// An image's name with its tag: `:latest` if it has none.
+fn normalized(name: &str) -> String {
+    let tagged = match (name.rfind(':'), name.rfind('/')) {
+        (Some(colon), Some(slash)) => colon > slash,
+        (colon, _) => colon.is_some(),
+    };
+    if tagged { name.to_owned() } else { format!("{name}:latest") }
 }

@@ -1,54 +1,66 @@
-//! NodeAffinity: node selectors and required terms are filters, preferred terms are scores.
+//! NodeAffinity: a pod's node selector and required node affinity must be met; its preferences count for a node.
+//! A pod whose affinity names nodes (as a DaemonSet's pods do) is only tried on those.
+//! Source: pkg/scheduler/framework/plugins/nodeaffinity. Not modelled: affinity added by the scheduler's configuration.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm, Pod};
-use sim_apimachinery::selector::{Operator, Requirement};
+use sim_apimachinery::selector::Operator;
 
-use crate::kube_scheduler::node_info::NodeInfo;
+use crate::kube_scheduler::cache::SchedulerCache;
+use crate::kube_scheduler::framework::{Plugin, Rejection, Verdict, normalize};
+use crate::kube_scheduler::node_info::{NodeInfo, Slot};
+use crate::kube_scheduler::pod_info::PodInfo;
 
-const REFUSED: &str = "node(s) didn't match Pod's node affinity/selector";
-
-pub fn filter(pod: &Pod, node: &NodeInfo) -> Option<&'static str> {
-    let spec = pod.spec.as_ref()?;
-    let nothing = BTreeMap::new();
-    let labels = node.node.metadata.labels.as_ref().unwrap_or(&nothing);
-    if spec.node_selector.iter().flatten().any(|(k, v)| labels.get(k) != Some(v)) {
-        return Some(REFUSED);
+/// The nodes the pod can be on by the names its affinity gives; `None` if any.
+pub fn pre_filter(pod: &PodInfo) -> Result<Option<Vec<String>>, Rejection> {
+    let Some(terms) = &pod.node_wishes.required else { return Ok(None) };
+    let mut names = BTreeSet::new();
+    for term in terms {
+        let mut of_term: Option<BTreeSet<String>> = None;
+        for requirement in term.names.iter().filter(|r| r.operator == Operator::In) {
+            let values = requirement.values.iter().cloned().collect();
+            of_term = Some(of_term.map_or(values, |had| had.into_iter().filter(|n| requirement.values.contains(n)).collect()));
+        }
+        match of_term {
+            Some(found) => names.extend(found),
+            None => return Ok(None),
+        }
     }
-    let required = spec.affinity.as_ref()?.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()?;
-    (!required.node_selector_terms.iter().any(|t| term_matches(t, node))).then_some(REFUSED)
+    if names.is_empty() && !terms.is_empty() {
+        return Err(Rejection::unresolvable(Plugin::NodeAffinity, "pod affinity terms conflict"));
+    }
+    Ok((!names.is_empty()).then(|| names.into_iter().collect()))
 }
 
-fn term_matches(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
-    let nothing = BTreeMap::new();
-    let labels = node.node.metadata.labels.as_ref().unwrap_or(&nothing);
-    let name = node.node.metadata.name.as_deref().unwrap_or_default();
-    let expressions = term.match_expressions.as_deref().unwrap_or_default();
-    let fields = term.match_fields.as_deref().unwrap_or_default();
-    let any = !expressions.is_empty() || !fields.is_empty();
-    any && expressions.iter().all(|e| meets(e, labels.get(&e.key).map(String::as_str)))
-        && fields.iter().all(|f| f.key == "metadata.name" && meets(f, Some(name)))
+/// Refuses nodes that the selector or the required affinity does not admit.
+pub fn filter(pod: &PodInfo, node: &NodeInfo) -> Verdict {
+    if admits(pod, node) {
+        return Ok(());
+    }
+    Err(Rejection::unresolvable(Plugin::NodeAffinity, "node(s) didn't match Pod's node affinity/selector"))
 }
 
-fn meets(expression: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let operator = match expression.operator.as_str() {
-        "In" => Operator::In,
-        "NotIn" => Operator::NotIn,
-        "Exists" => Operator::Exists,
-        "DoesNotExist" => Operator::DoesNotExist,
-        "Gt" => Operator::Gt,
-        "Lt" => Operator::Lt,
-        _ => return false,
-    };
-    Requirement::new(&expression.key, operator, expression.values.clone().unwrap_or_default()).admits(value)
+/// Whether the pod's selector and required affinity admit a node.
+pub fn admits(pod: &PodInfo, node: &NodeInfo) -> bool {
+    let selector = pod.pod.spec.as_ref().and_then(|s| s.node_selector.as_ref());
+    selector.into_iter().flatten().all(|(k, v)| node.labels().get(k) == Some(v))
+        && pod.node_wishes.required.as_ref().is_none_or(|terms| terms.iter().any(|t| t.matches(node.labels(), &node.name)))
 }
 
-pub fn scores(pod: &Pod, nodes: &[&NodeInfo]) -> Vec<i64> {
-    let preferred = pod.spec.as_ref().and_then(|s| s.affinity.as_ref()).and_then(|a| a.node_affinity.as_ref());
-    let terms = preferred.and_then(|n| n.preferred_during_scheduling_ignored_during_execution.clone()).unwrap_or_default();
-    let sums: Vec<i64> =
-        nodes.iter().map(|n| terms.iter().filter(|t| term_matches(&t.preference, n)).map(|t| i64::from(t.weight)).sum()).collect();
-    let most = sums.iter().copied().max().unwrap_or(0);
-    sums.iter().map(|sum| if most == 0 { 0 } else { 100 * sum / most }).collect()
+/// Whether the pod neither has a selector nor requires any affinity.
+pub fn admits_all(pod: &PodInfo) -> bool {
+    let selector = pod.pod.spec.as_ref().and_then(|s| s.node_selector.as_ref());
+    pod.node_wishes.required.is_none() && selector.is_none_or(std::collections::BTreeMap::is_empty)
+}
+
+/// The sum of the weights of the preferences a node meets; `None` if the pod has none.
+pub fn score(pod: &PodInfo, nodes: &[Slot], cache: &SchedulerCache) -> Option<Vec<i64>> {
+    let wishes = &pod.node_wishes.preferred;
+    if wishes.is_empty() {
+        return None;
+    }
+    let of_node = |node: &NodeInfo| wishes.iter().filter(|(_, t)| t.matches(node.labels(), &node.name)).map(|(w, _)| w).sum();
+    let mut scores: Vec<i64> = nodes.iter().map(|s| of_node(&cache.nodes[*s as usize])).collect();
+    normalize(&mut scores, false);
+    Some(scores)
 }

@@ -1,8 +1,13 @@
-//! NodePorts: a host port is given once.
+//! NodePorts: a host port can be had once on a node, per protocol and address.
 
-use super::PodFacts;
+use crate::kube_scheduler::framework::{Plugin, Rejection, Verdict};
 use crate::kube_scheduler::node_info::NodeInfo;
+use crate::kube_scheduler::pod_info::PodInfo;
 
-pub fn filter(facts: &PodFacts, node: &NodeInfo) -> Option<&'static str> {
-    facts.ports.iter().any(|p| node.uses_port(p)).then_some("node(s) didn't have free ports for the requested pod ports")
+/// Refuses nodes where a port is taken.
+pub fn filter(pod: &PodInfo, node: &NodeInfo) -> Verdict {
+    if pod.host_ports.iter().any(|wanted| node.ports.iter().any(|taken| wanted.conflicts_with(taken))) {
+        return Err(Rejection::new(Plugin::NodePorts, "node(s) didn't have free ports for the requested pod ports"));
+    }
+    Ok(())
 }

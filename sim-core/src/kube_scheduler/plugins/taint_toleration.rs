@@ -1,35 +1,37 @@
-//! TaintToleration: nodes whose taints a pod does not tolerate are out; those with fewer untolerated wishes score higher.
+//! TaintToleration: a node's `NoSchedule` and `NoExecute` taints must be tolerated; its `PreferNoSchedule` taints count
+//! against it. Source: pkg/scheduler/framework/plugins/tainttoleration.
 
-use k8s_openapi::api::core::v1::Toleration;
+use k8s_openapi::api::core::v1::Taint;
 
-use super::PodFacts;
-use crate::kube_scheduler::node_info::NodeInfo;
+use crate::kube_scheduler::cache::SchedulerCache;
+use crate::kube_scheduler::framework::{Plugin, Rejection, Verdict, normalize};
+use crate::kube_scheduler::node_info::{NodeInfo, Slot};
+use crate::kube_scheduler::pod_info::PodInfo;
+use crate::kube_scheduler::selectors::tolerates;
 
-/// Whether any of the tolerations tolerates a taint.
-pub fn tolerated(tolerations: &[Toleration], key: &str, value: &str, effect: &str) -> bool {
-    tolerations.iter().any(|t| {
-        let own = |text: &Option<String>| text.clone().unwrap_or_default();
-        let effect_matches = own(&t.effect).is_empty() || own(&t.effect) == effect;
-        let key_matches = own(&t.key).is_empty() || own(&t.key) == key;
-        let value_matches = t.operator.as_deref() == Some("Exists") || !own(&t.key).is_empty() && own(&t.value) == value;
-        effect_matches && key_matches && value_matches
-    })
+/// Refuses nodes with a taint the pod does not tolerate.
+pub fn filter(pod: &PodInfo, node: &NodeInfo) -> Verdict {
+    if node.taints().is_empty() || tolerates_all(pod, node.taints()) {
+        return Ok(());
+    }
+    Err(Rejection::unresolvable(Plugin::TaintToleration, "node(s) had untolerated taint(s)"))
 }
 
-fn untolerated(facts: &PodFacts, node: &NodeInfo, effects: &[&str]) -> usize {
-    let taints = node.node.spec.iter().flat_map(|s| s.taints.iter().flatten());
-    taints
-        .filter(|t| effects.contains(&t.effect.as_str()))
-        .filter(|t| !tolerated(&facts.tolerations, &t.key, t.value.as_deref().unwrap_or_default(), &t.effect))
-        .count()
+/// Whether a pod tolerates the taints that keep pods away.
+pub fn tolerates_all(pod: &PodInfo, taints: &[Taint]) -> bool {
+    let keeps_away = |t: &&Taint| t.effect == "NoSchedule" || t.effect == "NoExecute";
+    taints.iter().filter(keeps_away).all(|taint| pod.tolerations().iter().any(|t| tolerates(t, taint)))
 }
 
-pub fn filter(facts: &PodFacts, node: &NodeInfo) -> Option<&'static str> {
-    (untolerated(facts, node, &["NoSchedule", "NoExecute"]) > 0).then_some("node(s) had untolerated taint(s)")
+/// The fewer `PreferNoSchedule` taints the pod does not tolerate, the better.
+pub fn score(pod: &PodInfo, nodes: &[Slot], cache: &SchedulerCache) -> Vec<i64> {
+    let mut scores: Vec<i64> = nodes.iter().map(|s| intolerable(pod, cache.nodes[*s as usize].taints())).collect();
+    normalize(&mut scores, true);
+    scores
 }
 
-pub fn scores(facts: &PodFacts, nodes: &[&NodeInfo]) -> Vec<i64> {
-    let counts: Vec<i64> = nodes.iter().map(|n| untolerated(facts, n, &["PreferNoSchedule"]) as i64).collect();
-    let most = counts.iter().copied().max().unwrap_or(0);
-    counts.iter().map(|count| if most == 0 { 100 } else { 100 - 100 * count / most }).collect()
+fn intolerable(pod: &PodInfo, taints: &[Taint]) -> i64 {
+    let counts = |t: &&k8s_openapi::api::core::v1::Toleration| matches!(t.effect.as_deref(), None | Some("" | "PreferNoSchedule"));
+    let tolerated = |taint: &Taint| pod.tolerations().iter().filter(counts).any(|t| tolerates(t, taint));
+    taints.iter().filter(|t| t.effect == "PreferNoSchedule" && !tolerated(t)).count() as i64
 }
