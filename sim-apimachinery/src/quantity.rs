@@ -163,10 +163,7 @@ fn scaled(whole: &str, fraction: &str, (up, down): (i128, i128)) -> Option<i128>
     }
     let places = 10_i128.pow(fraction.len() as u32);
     let denominator = places.checked_mul(down)?;
-    let numerator = match digits.checked_mul(up).and_then(|n| n.checked_mul(NANO)) {
-        Some(exact) => exact,
-        None => return None,
-    };
+    let numerator = digits.checked_mul(up).and_then(|n| n.checked_mul(NANO))?;
     Some((numerator + denominator - 1) / denominator)
 }
 

@@ -282,11 +282,11 @@ fn immutable(next: &Object, current: &Object, errors: &mut Errors) {
             format!("Invalid value: {}: field is immutable", serde_json::to_string(selector).unwrap_or_default()),
         );
     }
-    if let (Object::Pod(n), Object::Pod(c)) = (next, current) {
-        if frozen(n.spec.as_ref()) != frozen(c.spec.as_ref()) {
-            let text = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-            errors.add("FieldValueForbidden", "spec", text.into());
-        }
+    if let (Object::Pod(n), Object::Pod(c)) = (next, current)
+        && frozen(n.spec.as_ref()) != frozen(c.spec.as_ref())
+    {
+        let text = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+        errors.add("FieldValueForbidden", "spec", text.into());
     }
 }
 

@@ -28,10 +28,10 @@ impl Timeline {
         }
         for (id, step) in cluster.trace.steps().skip(self.printed) {
             self.printed = id as usize + 1;
-            if step.time >= began {
-                if let Some(text) = describe(cluster, step) {
-                    line(&format!("{:>9}  {}", moment(step.time, began), self.paint(step, &text)));
-                }
+            if step.time >= began
+                && let Some(text) = describe(cluster, step)
+            {
+                line(&format!("{:>9}  {}", moment(step.time, began), self.paint(step, &text)));
             }
         }
     }

@@ -172,10 +172,10 @@ fn default_volume(volume: &mut Volume) {
     if let Some(path) = volume.host_path.as_mut() {
         path.type_.get_or_insert_with(String::new);
     }
-    if let Some(size) = volume.empty_dir.as_mut().and_then(|e| e.size_limit.as_mut()) {
-        if let Ok(text) = crate::quantity::canonical(&size.0) {
-            size.0 = text;
-        }
+    if let Some(size) = volume.empty_dir.as_mut().and_then(|e| e.size_limit.as_mut())
+        && let Ok(text) = crate::quantity::canonical(&size.0)
+    {
+        size.0 = text;
     }
     if is_nothing(volume) {
         volume.empty_dir = Some(Default::default());

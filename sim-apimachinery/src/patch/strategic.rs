@@ -185,11 +185,11 @@ fn list_deletions(field: &str, old: &[Value], new: &[Value]) -> Value {
         match new.iter().find(|n| n.get(key) == before.get(key)) {
             None => items.push(serde_json::json!({ key: before.get(key), "$patch": "delete" })),
             Some(after) => {
-                if let Value::Object(mut inner) = deletions("", before, after) {
-                    if !inner.is_empty() {
-                        inner.insert(key.to_owned(), before.get(key).cloned().unwrap_or_default());
-                        items.push(Value::Object(inner));
-                    }
+                if let Value::Object(mut inner) = deletions("", before, after)
+                    && !inner.is_empty()
+                {
+                    inner.insert(key.to_owned(), before.get(key).cloned().unwrap_or_default());
+                    items.push(Value::Object(inner));
                 }
             }
         }

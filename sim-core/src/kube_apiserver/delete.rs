@@ -30,10 +30,11 @@ impl ApiServer {
             }
             return self.remove(key, call);
         }
-        if let Some(left) = current.metadata().deletion_grace_period_seconds {
-            if current.is_deleting() && grace >= left {
-                return if next == current { Ok(current) } else { self.store_next(&current, next, call) };
-            }
+        if let Some(left) = current.metadata().deletion_grace_period_seconds
+            && current.is_deleting()
+            && grace >= left
+        {
+            return if next == current { Ok(current) } else { self.store_next(&current, next, call) };
         }
         mark_deleted(&mut next, call.now, grace);
         self.store_next(&current, next, call)
@@ -117,10 +118,10 @@ fn grace_seconds(object: &Object, options: &DeleteOptions) -> i64 {
 fn mark_deleted(object: &mut Object, now: SimTime, grace: i64) {
     let metadata = object.metadata_mut();
     let at = now.plus(u64::try_from(grace).unwrap_or(0).saturating_mul(SECOND));
-    if metadata.deletion_timestamp.is_none() {
-        if let Some(generation) = metadata.generation.filter(|g| *g > 0) {
-            metadata.generation = Some(generation + 1);
-        }
+    if metadata.deletion_timestamp.is_none()
+        && let Some(generation) = metadata.generation.filter(|g| *g > 0)
+    {
+        metadata.generation = Some(generation + 1);
     }
     metadata.deletion_timestamp = Some(at.to_time());
     metadata.deletion_grace_period_seconds = Some(grace);

@@ -84,11 +84,11 @@ impl ApiServer {
         let text = describe(&request.verb);
         let mut call = Call { now, manager: request.manager.clone(), dry_run: request.dry_run, cause, trace };
         let answer = self.available(&request.verb).and_then(|()| self.dispatch(request.verb, &mut call));
-        if let Err(status) = &answer {
-            if status.reason != Reason::NotFound || !text.0 {
-                let what = What::Refused { request: text.1, status: status.clone() };
-                call.trace.push(now, &request.manager, cause, what);
-            }
+        if let Err(status) = &answer
+            && (status.reason != Reason::NotFound || !text.0)
+        {
+            let what = What::Refused { request: text.1, status: status.clone() };
+            call.trace.push(now, &request.manager, cause, what);
         }
         answer
     }

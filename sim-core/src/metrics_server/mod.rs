@@ -19,11 +19,13 @@ struct Reading {
 }
 
 type Pod = (Arc<str>, Arc<str>);
+/// The reading before the last, if there was one, and the last.
+type Readings = (Option<Reading>, Reading);
 
 /// The metrics server.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsServer {
-    pods: BTreeMap<Pod, BTreeMap<Arc<str>, (Option<Reading>, Reading)>>,
+    pods: BTreeMap<Pod, BTreeMap<Arc<str>, Readings>>,
 }
 
 impl MetricsServer {
@@ -54,10 +56,10 @@ impl MetricsServer {
 /// A container that started at least ten seconds ago can be judged from its start.
 fn first_of_a_young_container(reading: &Reading) -> Option<Reading> {
     let age = reading.at.since(reading.started);
-    (age >= 10 * SECOND).then(|| Reading { at: reading.started, cpu_nanos: 0, memory_bytes: 0, started: reading.started })
+    (age >= 10 * SECOND).then_some(Reading { at: reading.started, cpu_nanos: 0, memory_bytes: 0, started: reading.started })
 }
 
-fn usage(namespace: &Arc<str>, name: &Arc<str>, containers: &BTreeMap<Arc<str>, (Option<Reading>, Reading)>) -> Option<PodMetrics> {
+fn usage(namespace: &Arc<str>, name: &Arc<str>, containers: &BTreeMap<Arc<str>, Readings>) -> Option<PodMetrics> {
     let mut metrics = PodMetrics { namespace: namespace.clone(), name: name.clone(), timestamp: 0, window: 0, containers: vec![] };
     for (container, (old, new)) in containers {
         let old = old.as_ref()?;

@@ -127,7 +127,8 @@ fn write(
     if annotations.is_empty() {
         next.metadata.annotations = None;
     }
-    let reference = ObjectReference { api_version: "v1".into(), kind: "Endpoints".into(), uid: String::new(), ..ObjectReference::to(&about) };
+    let reference =
+        ObjectReference { api_version: "v1".into(), kind: "Endpoints".into(), uid: String::new(), ..ObjectReference::to(&about) };
     let (verb, reason, word) = match current {
         Some(_) => (Verb::Update { object: next.into(), part: Part::Main }, "FailedToUpdateEndpoint", "update"),
         None => (Verb::Create { object: next.into() }, "FailedToCreateEndpoint", "create"),

@@ -90,10 +90,10 @@ impl Player {
                 monitor.decide(&self.cluster, false, judged.found);
             }
         }
-        if let Some(condition) = &expectation.never {
-            if self.judge(condition)?.holds {
-                monitor.decide(&self.cluster, false, "it happened".into());
-            }
+        if let Some(condition) = &expectation.never
+            && self.judge(condition)?.holds
+        {
+            monitor.decide(&self.cluster, false, "it happened".into());
         }
         if let Some(conditions) = &expectation.in_order {
             self.judge_order(monitor, conditions)?;
