@@ -182,6 +182,6 @@ impl Cluster {
             Fault::FailPath { path, failing, .. } => process.set_failing_path(&path, failing),
             _ => {}
         });
-        found.map(|()| ()).ok_or(missing)
+        found.ok_or(missing)
     }
 }

@@ -3,6 +3,7 @@
 pub mod deployment;
 pub mod endpoints;
 pub mod endpointslice;
+pub mod horizontal_pod_autoscaler;
 pub mod node_lifecycle;
 pub mod replicaset;
 pub mod root_ca_publisher;
@@ -43,5 +44,6 @@ controllers! {
     TaintEviction(taint_eviction::TaintEvictionController) = |_| Some(Default::default());
     Endpoints(endpoints::EndpointsController) = |_| Some(Default::default());
     EndpointSlice(endpointslice::EndpointSliceController) = |_| Some(Default::default());
+    HorizontalPodAutoscaler(horizontal_pod_autoscaler::HorizontalPodAutoscalerController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
