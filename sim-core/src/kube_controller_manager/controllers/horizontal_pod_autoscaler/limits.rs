@@ -29,6 +29,13 @@ impl Changes {
         self.changes.push((now, to - from));
     }
 
+    /// The first look at an autoscaler recommends the size there is.
+    pub fn begin(&mut self, now: SimTime, current: i32) {
+        if self.recommendations.is_empty() {
+            self.recommendations.push((now, current));
+        }
+    }
+
     fn recommend(&mut self, now: SimTime, replicas: i32) {
         self.recommendations.retain(|(at, _)| now.since(*at) < MEMORY);
         self.recommendations.push((now, replicas));

@@ -111,7 +111,9 @@ impl Controller for HorizontalPodAutoscalerController {
 
 impl HorizontalPodAutoscalerController {
     fn read_metrics(&mut self, key: &ObjectKey, autoscaler: &Arc<HorizontalPodAutoscaler>, scale: &Scale, now: SimTime) -> Plan {
-        self.memory.entry(key.clone()).or_default().scale = Some(scale.clone());
+        let memory = self.memory.entry(key.clone()).or_default();
+        memory.scale = Some(scale.clone());
+        memory.changes.begin(now, scale.replicas);
         let (min, max) = bounds(autoscaler);
         let current = scale.replicas;
         let mut look = Look::at(autoscaler, now);
