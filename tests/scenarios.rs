@@ -6,7 +6,7 @@ use sim_core::scenario::Ended;
 #[test]
 fn every_scenario_holds() {
     let files = scenario_files();
-    assert!(files.len() >= 6, "the scenarios are there");
+    assert!(files.len() >= 20, "the scenarios are there");
     for file in files {
         let loaded = load(&file);
         let (outcome, _) = play(&loaded, loaded.scenario.seed);

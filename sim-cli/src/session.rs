@@ -26,7 +26,8 @@ pub struct Played {
     pub seed: u64,
 }
 
-/// The scenario files that paths mean: files themselves, and the `.yaml` files of folders, in order of their names.
+/// The scenario files that paths mean: files themselves, and the `.yaml` files of folders, in order of their names;
+/// folders called `manifests` hold what scenarios apply, not scenarios.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for path in paths {
@@ -45,6 +46,9 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut found: Vec<PathBuf> = Vec::new();
     for entry in entries.filter_map(Result::ok).map(|e| e.path()) {
+        if entry.is_dir() && entry.file_name().is_some_and(|n| n == "manifests") {
+            continue;
+        }
         if entry.is_dir() {
             found.extend(in_folder(&entry)?);
         } else if entry.extension().is_some_and(|e| e == "yaml" || e == "yml") {

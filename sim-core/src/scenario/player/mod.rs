@@ -29,6 +29,8 @@ use crate::trace::{BEGINNING, StepId, What};
 const USER: u32 = 1;
 /// How long a wait waits if nothing is said.
 const WAIT_TIMEOUT: Nanos = MINUTE;
+/// How long a run without `settle` goes on for expectations that are still open.
+const SETTLE_MAX: Nanos = 2 * MINUTE;
 /// How often a waiting user looks again.
 const POLL: Nanos = SECOND;
 
@@ -174,8 +176,9 @@ impl Player {
         if let Some(settle) = &scenario.settle {
             return self.run_until(self.cluster.now().plus(duration(settle)?), watch);
         }
-        while let Some(until) = self.next_deadline() {
-            let next = self.cluster.now().plus(POLL).min(until.plus(1));
+        let end = self.cluster.now().plus(SETTLE_MAX);
+        while self.is_undecided() && self.cluster.now() < self.next_deadline().map_or(end, |at| at.plus(1).max(end)) {
+            let next = self.cluster.now().plus(POLL);
             self.run_until(next, watch)?;
         }
         Ok(())

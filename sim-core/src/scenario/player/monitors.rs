@@ -137,6 +137,12 @@ impl Player {
         self.monitors.iter().filter(|m| m.verdict.is_none()).filter_map(|m| m.deadline).min()
     }
 
+    /// Whether an expectation still waits for something to happen.
+    pub(super) fn is_undecided(&self) -> bool {
+        let waits = |m: &Monitor| m.expectation.eventually.is_some() || m.expectation.in_order.is_some();
+        self.monitors.iter().any(|m| m.verdict.is_none() && waits(m))
+    }
+
     /// All verdicts; what is still open is decided by how things are now.
     pub(super) fn verdicts(&mut self) -> Vec<Verdict> {
         self.judge_all();

@@ -63,15 +63,32 @@ impl Look {
     pub(super) fn limit(&mut self, changes: &mut Changes, current: i32, proposal: i32) -> i32 {
         let Some(behavior) = self.autoscaler.spec.behavior.clone() else { return self.limit_without_behavior(changes, current, proposal) };
         let (up, down) = (behavior.scale_up.unwrap_or_default(), behavior.scale_down.unwrap_or_default());
-        let window = |rules: &HPAScalingRules, default: Nanos| rules.stabilization_window_seconds.map_or(default, |s| s.max(0) as u64 * SECOND);
+        let window =
+            |rules: &HPAScalingRules, default: Nanos| rules.stabilization_window_seconds.map_or(default, |s| s.max(0) as u64 * SECOND);
         let least_up = changes.within(self.now, window(&up, 0)).chain([proposal]).min().unwrap_or(proposal);
         let most_down = changes.within(self.now, window(&down, DOWN_WINDOW)).chain([proposal]).max().unwrap_or(proposal);
         changes.recommend(self.now, proposal);
         let stabilised = current.max(least_up).min(most_down.max(current.min(least_up)));
-        let stabilised = if current < least_up { least_up } else if current > most_down { most_down } else { stabilised };
+        let stabilised = if current < least_up {
+            least_up
+        } else if current > most_down {
+            most_down
+        } else {
+            stabilised
+        };
         match stabilised != proposal {
-            true if proposal >= current => self.set("AbleToScale", true, "ScaleUpStabilized", "recent recommendations were lower than current one, applying the lowest recent recommendation"),
-            true => self.set("AbleToScale", true, "ScaleDownStabilized", "recent recommendations were higher than current one, applying the highest recent recommendation"),
+            true if proposal >= current => self.set(
+                "AbleToScale",
+                true,
+                "ScaleUpStabilized",
+                "recent recommendations were lower than current one, applying the lowest recent recommendation",
+            ),
+            true => self.set(
+                "AbleToScale",
+                true,
+                "ScaleDownStabilized",
+                "recent recommendations were higher than current one, applying the highest recent recommendation",
+            ),
             false => self.set("AbleToScale", true, "ReadyForNewScale", "recommended size matches current size"),
         }
         self.limit_rate(changes, current, stabilised, &up, &down)
@@ -82,14 +99,22 @@ impl Look {
         if wanted > current {
             let rate = allowed(changes, self.now, current, up, true).max(current);
             if wanted > rate.min(max) {
-                let (reason, text) = if rate < max { ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate") } else { ("TooManyReplicas", "the desired replica count is more than the maximum replica count") };
+                let (reason, text) = if rate < max {
+                    ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate")
+                } else {
+                    ("TooManyReplicas", "the desired replica count is more than the maximum replica count")
+                };
                 self.set("ScalingLimited", true, reason, text);
                 return rate.min(max);
             }
         } else if wanted < current {
             let rate = allowed(changes, self.now, current, down, false).min(current);
             if wanted < rate.max(min) {
-                let (reason, text) = if rate > min { ("ScaleDownLimit", "the desired replica count is decreasing faster than the maximum scale rate") } else { ("TooFewReplicas", "the desired replica count is less than the minimum replica count") };
+                let (reason, text) = if rate > min {
+                    ("ScaleDownLimit", "the desired replica count is decreasing faster than the maximum scale rate")
+                } else {
+                    ("TooFewReplicas", "the desired replica count is less than the minimum replica count")
+                };
                 self.set("ScalingLimited", true, reason, text);
                 return rate.max(min);
             }
@@ -106,7 +131,12 @@ impl Look {
         let stabilised = changes.within(self.now, DOWN_WINDOW).chain([proposal]).max().unwrap_or(proposal);
         changes.recommend(self.now, proposal);
         if stabilised != proposal {
-            self.set("AbleToScale", true, "ScaleDownStabilized", "recent recommendations were higher than current one, applying the highest recent recommendation");
+            self.set(
+                "AbleToScale",
+                true,
+                "ScaleDownStabilized",
+                "recent recommendations were higher than current one, applying the highest recent recommendation",
+            );
         } else {
             self.set("AbleToScale", true, "ReadyForNewScale", "recommended size matches current size");
         }
@@ -114,7 +144,11 @@ impl Look {
         let rate = (2 * current).max(4);
         let upper = max.min(rate);
         if stabilised > upper {
-            let (reason, text) = if rate < max { ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate") } else { ("TooManyReplicas", "the desired replica count is more than the maximum replica count") };
+            let (reason, text) = if rate < max {
+                ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate")
+            } else {
+                ("TooManyReplicas", "the desired replica count is more than the maximum replica count")
+            };
             self.set("ScalingLimited", true, reason, text);
             return upper;
         }

@@ -86,7 +86,9 @@ impl Controller for HorizontalPodAutoscalerController {
     }
 
     fn resume(&mut self, key: &ObjectKey, stage: u8, answers: &[Answer], view: &mut View<'_>) -> Plan {
-        let Some(autoscaler) = view.caches.get::<HorizontalPodAutoscaler>(&key.namespace, &key.name).cloned() else { return Plan::nothing() };
+        let Some(autoscaler) = view.caches.get::<HorizontalPodAutoscaler>(&key.namespace, &key.name).cloned() else {
+            return Plan::nothing();
+        };
         match (stage, answers.first()) {
             (SCALE_READ, Some(Ok(Reply::Scale(scale)))) => self.read_metrics(key, &autoscaler, scale, view.now),
             (METRICS_READ, Some(Ok(Reply::PodMetrics(metrics)))) => self.decide(key, &autoscaler, metrics, view),
@@ -144,7 +146,8 @@ impl HorizontalPodAutoscalerController {
         let Some((proposal, name)) = outcome else { return look.finish() };
         let memory = self.memory.entry(key.clone()).or_default();
         let desired = look.limit(&mut memory.changes, scale.replicas, proposal);
-        look.plan.decision = format!("{proposal} replicas would bring {name} to its target; {} now, {desired} after limits", scale.replicas);
+        look.plan.decision =
+            format!("{proposal} replicas would bring {name} to its target; {} now, {desired} after limits", scale.replicas);
         if desired == scale.replicas {
             look.status().desired_replicas = desired;
             return look.finish();
@@ -159,7 +162,9 @@ impl HorizontalPodAutoscalerController {
         look.set("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
         look.status().current_replicas = current;
         let count = autoscaler.spec.metrics.as_ref().map_or(1, Vec::len);
-        let text = format!("failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: {error}");
+        let text = format!(
+            "failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: {error}"
+        );
         look.metric_failed("FailedGetResourceMetric", &text, "cpu resource", count);
         look.status().current_metrics = Some(vec![MetricStatus::default(); count]);
         look.finish()
@@ -192,7 +197,12 @@ fn bounds(autoscaler: &HorizontalPodAutoscaler) -> (i32, i32) {
 
 impl Look {
     fn at(autoscaler: &Arc<HorizontalPodAutoscaler>, now: SimTime) -> Look {
-        Look { autoscaler: (**autoscaler).clone(), before: autoscaler.status.clone(), plan: Plan { then: Then::Again, ..Plan::nothing() }, now }
+        Look {
+            autoscaler: (**autoscaler).clone(),
+            before: autoscaler.status.clone(),
+            plan: Plan { then: Then::Again, ..Plan::nothing() },
+            now,
+        }
     }
 
     fn status(&mut self) -> &mut HorizontalPodAutoscalerStatus {

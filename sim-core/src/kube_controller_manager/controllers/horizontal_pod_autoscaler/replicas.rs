@@ -50,11 +50,22 @@ impl Tolerances {
 pub fn pods(view: &View<'_>, namespace: &str, selector: &str) -> Vec<Arc<Pod>> {
     let Ok(selector) = Selector::parse(selector) else { return vec![] };
     let nothing = Default::default();
-    view.caches.in_namespace::<Pod>(namespace).filter(|p| selector.matches(p.metadata.labels.as_ref().unwrap_or(&nothing))).cloned().collect()
+    view.caches
+        .in_namespace::<Pod>(namespace)
+        .filter(|p| selector.matches(p.metadata.labels.as_ref().unwrap_or(&nothing)))
+        .cloned()
+        .collect()
 }
 
 /// What one metric proposes.
-pub fn propose(spec: &MetricSpec, current: i32, pods: &[Arc<Pod>], metrics: &[PodMetrics], now: SimTime, tolerances: Tolerances) -> Result<Proposal, Unavailable> {
+pub fn propose(
+    spec: &MetricSpec,
+    current: i32,
+    pods: &[Arc<Pod>],
+    metrics: &[PodMetrics],
+    now: SimTime,
+    tolerances: Tolerances,
+) -> Result<Proposal, Unavailable> {
     match (&spec.resource, &spec.container_resource) {
         (Some(resource), _) => {
             let usage = usage(&resource.name, None, pods, metrics, now);
@@ -65,7 +76,13 @@ pub fn propose(spec: &MetricSpec, current: i32, pods: &[Arc<Pod>], metrics: &[Po
             judge(&resource.name, Some(&resource.container), &resource.target, current, pods, usage, tolerances)
         }
         _ => Err(Unavailable {
-            reason: if spec.external.is_some() { "FailedGetExternalMetric" } else if spec.object.is_some() { "FailedGetObjectMetric" } else { "FailedGetPodsMetric" },
+            reason: if spec.external.is_some() {
+                "FailedGetExternalMetric"
+            } else if spec.object.is_some() {
+                "FailedGetObjectMetric"
+            } else {
+                "FailedGetPodsMetric"
+            },
             text: format!("unable to get metric: no adapter serves {} metrics in this cluster", spec.type_),
             metric: spec.type_.to_ascii_lowercase(),
         }),
@@ -126,7 +143,11 @@ fn judge(
 ) -> Result<Proposal, Unavailable> {
     let by_utilization = target.average_utilization;
     let what = if by_utilization.is_some() { "utilization" } else { "usage" };
-    let fail = |text: String| Unavailable { reason: if container.is_some() { "FailedGetContainerResourceMetric" } else { "FailedGetResourceMetric" }, text: format!("failed to get {name} {what}: {text}"), metric: format!("{name} resource") };
+    let fail = |text: String| Unavailable {
+        reason: if container.is_some() { "FailedGetContainerResourceMetric" } else { "FailedGetResourceMetric" },
+        text: format!("failed to get {name} {what}: {text}"),
+        metric: format!("{name} resource"),
+    };
     if !usage.any {
         return Err(fail(format!("unable to get metrics for resource {name}: no metrics returned from resource metrics API")));
     }
@@ -176,7 +197,11 @@ fn metric_status(name: &str, container: Option<&str>, current: MetricValueStatus
             container_resource: Some(ContainerResourceMetricStatus { name: name.into(), container: container.into(), current }),
             ..Default::default()
         },
-        None => MetricStatus { type_: "Resource".into(), resource: Some(ResourceMetricStatus { name: name.into(), current }), ..Default::default() },
+        None => MetricStatus {
+            type_: "Resource".into(),
+            resource: Some(ResourceMetricStatus { name: name.into(), current }),
+            ..Default::default()
+        },
     }
 }
 
@@ -191,7 +216,8 @@ fn replicas_for(
     ratio_of: &dyn Fn(i64, i64, i64) -> i64,
     total: i64,
 ) -> Result<i32, String> {
-    let requests = |pods: &[&Arc<Pod>]| if target.average_utilization.is_some() { sum_requests(pods.iter().copied(), name, container) } else { Ok(0) };
+    let requests =
+        |pods: &[&Arc<Pod>]| if target.average_utilization.is_some() { sum_requests(pods.iter().copied(), name, container) } else { Ok(0) };
     let ready: Vec<&Arc<Pod>> = usage.ready.iter().map(|(p, _)| p).collect();
     let ratio = ratio_of(total, requests(&ready)?, ready.len() as i64);
     let up_with_unready = !usage.unready.is_empty() && ratio > ONE;
@@ -236,7 +262,11 @@ fn sum_requests<'a>(pods: impl Iterator<Item = &'a Arc<Pod>>, name: &str, contai
         for own in pod.spec.iter().flat_map(|s| s.containers.iter()).filter(|c| container.is_none_or(|wanted| c.name == wanted)) {
             let request = own.resources.as_ref().and_then(|r| r.requests.as_ref()).and_then(|r| r.get(name));
             let Some(request) = request else {
-                return Err(format!("missing request for {name} in container {} of Pod {}", own.name, pod.metadata.name.as_deref().unwrap_or_default()));
+                return Err(format!(
+                    "missing request for {name} in container {} of Pod {}",
+                    own.name,
+                    pod.metadata.name.as_deref().unwrap_or_default()
+                ));
             };
             sum += milli(request);
         }

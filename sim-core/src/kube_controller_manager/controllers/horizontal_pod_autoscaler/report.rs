@@ -30,13 +30,19 @@ impl Look {
         let about = self.reference();
         self.plan.decision = format!("no metric tells how many replicas are needed: {error}");
         self.plan.tell(EventDraft::warning(about.clone(), reason, error.to_owned()));
-        let text = format!("invalid metrics ({count} invalid out of {count}), first error is: failed to get {metric} metric value: {error}");
+        let text =
+            format!("invalid metrics ({count} invalid out of {count}), first error is: failed to get {metric} metric value: {error}");
         self.plan.tell(EventDraft::warning(about, "FailedComputeMetricsReplicas", text));
     }
 
     /// The target's scale could not be read.
     pub(super) fn scale_failed(mut self, error: &str) -> Plan {
-        self.set("AbleToScale", false, "FailedGetScale", &format!("the HPA controller was unable to get the target's current scale: {error}"));
+        self.set(
+            "AbleToScale",
+            false,
+            "FailedGetScale",
+            &format!("the HPA controller was unable to get the target's current scale: {error}"),
+        );
         let about = self.reference();
         self.plan.tell(EventDraft::warning(about, "FailedGetScale", error.to_owned()));
         self.finish()
