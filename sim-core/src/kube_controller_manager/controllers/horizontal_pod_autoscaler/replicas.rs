@@ -19,6 +19,9 @@ const READINESS_DELAY: Nanos = 30 * SECOND;
 /// Ratios are integers in these parts.
 const ONE: i64 = 1_000_000;
 
+/// The ratio of usage to target, in parts of a million, from usage, requests and the number of pods.
+type Ratio = Box<dyn Fn(i64, i64, i64) -> i64>;
+
 /// A metric's proposal.
 pub struct Proposal {
     pub replicas: i32,
@@ -160,7 +163,7 @@ fn judge(
     let total: i64 = usage.ready.iter().map(|(_, amount)| amount).sum();
     let count = usage.ready.len() as i64;
     let average = Quantity::from_millis(total / count).to_string();
-    let (ratio_of, utilization): (Box<dyn Fn(i64, i64, i64) -> i64>, Option<i32>) = match by_utilization {
+    let (ratio_of, utilization): (Ratio, Option<i32>) = match by_utilization {
         Some(wanted) => {
             let requests = sum_requests(usage.ready.iter().map(|(p, _)| p), name, container).map_err(&fail)?;
             let now = total * 100 / requests.max(1);
