@@ -3,10 +3,14 @@
 pub mod deployment;
 pub mod endpoints;
 pub mod endpointslice;
+pub mod garbage_collector;
 pub mod horizontal_pod_autoscaler;
+pub mod namespace;
 pub mod node_lifecycle;
+pub mod podgc;
 pub mod replicaset;
 pub mod root_ca_publisher;
+pub mod service_lb;
 mod service_pods;
 pub mod serviceaccount;
 pub mod taint_eviction;
@@ -44,6 +48,10 @@ controllers! {
     TaintEviction(taint_eviction::TaintEvictionController) = |_| Some(Default::default());
     Endpoints(endpoints::EndpointsController) = |_| Some(Default::default());
     EndpointSlice(endpointslice::EndpointSliceController) = |_| Some(Default::default());
+    GarbageCollector(garbage_collector::GarbageCollector) = |_| Some(Default::default());
+    Namespace(namespace::NamespaceController) = |_| Some(Default::default());
+    PodGc(podgc::PodGarbageCollector) = |_| Some(Default::default());
+    ServiceLb(service_lb::ServiceLbController) = |config| config.load_balancer.then(Default::default);
     HorizontalPodAutoscaler(horizontal_pod_autoscaler::HorizontalPodAutoscalerController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
