@@ -1,12 +1,15 @@
 //! The controllers, one file or folder each, and the closed enum of them.
 
 pub mod deployment;
+pub mod disruption;
 pub mod endpoints;
 pub mod endpointslice;
 pub mod garbage_collector;
 pub mod horizontal_pod_autoscaler;
+pub mod hostpath_provisioner;
 pub mod namespace;
 pub mod node_lifecycle;
+pub mod persistentvolume_binder;
 pub mod podgc;
 pub mod replicaset;
 pub mod root_ca_publisher;
@@ -14,6 +17,7 @@ pub mod service_lb;
 mod service_pods;
 pub mod serviceaccount;
 pub mod taint_eviction;
+pub mod volume_protection;
 
 use super::ManagerConfig;
 
@@ -50,6 +54,10 @@ controllers! {
     EndpointSlice(endpointslice::EndpointSliceController) = |_| Some(Default::default());
     GarbageCollector(garbage_collector::GarbageCollector) = |_| Some(Default::default());
     Namespace(namespace::NamespaceController) = |_| Some(Default::default());
+    Disruption(disruption::DisruptionController) = |_| Some(Default::default());
+    PersistentVolumeBinder(persistentvolume_binder::PersistentVolumeBinder) = |_| Some(Default::default());
+    HostpathProvisioner(hostpath_provisioner::HostpathProvisioner) = |_| Some(Default::default());
+    VolumeProtection(volume_protection::VolumeProtection) = |_| Some(Default::default());
     PodGc(podgc::PodGarbageCollector) = |_| Some(Default::default());
     ServiceLb(service_lb::ServiceLbController) = |config| config.load_balancer.then(Default::default);
     HorizontalPodAutoscaler(horizontal_pod_autoscaler::HorizontalPodAutoscalerController) = |_| Some(Default::default());
