@@ -141,7 +141,7 @@ fn bind(claim: &Arc<PersistentVolumeClaim>, volume: &Arc<PersistentVolume>) -> P
     let mut plan = Plan { decision: format!("{volume_name} fits the claim"), ..Plan::nothing() };
     let mut next = (**volume).clone();
     let spec = next.spec.get_or_insert_default();
-    if !spec.claim_ref.as_ref().is_some_and(|r| r.uid.is_some()) {
+    if spec.claim_ref.as_ref().is_none_or(|r| r.uid.is_none()) {
         if spec.claim_ref.is_none() {
             next.metadata.annotations.get_or_insert_default().insert(BOUND_BY_CONTROLLER.into(), "yes".into());
         }
