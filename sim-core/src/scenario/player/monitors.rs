@@ -2,6 +2,10 @@
 //! `eventually` is decided when it first holds or its time is over; `always` and `never` by the first moment that breaks
 //! them; `inOrder` by its conditions holding one after the other; bounds by the worst moment.
 
+use std::collections::BTreeSet;
+
+use sim_apimachinery::Kind;
+
 use super::{Done, Player};
 use crate::cluster::Cluster;
 use crate::scenario::format::{Condition, Expectation};
@@ -37,6 +41,8 @@ pub struct Monitor {
     worst: usize,
     last: String,
     verdict: Option<Verdict>,
+    /// The kinds of objects it is about; nothing for one that must be judged whatever changed.
+    kinds: Option<BTreeSet<Kind>>,
 }
 
 impl Player {
@@ -45,6 +51,7 @@ impl Player {
         let within = expectation.within.as_deref().and_then(|w| duration(w).ok());
         let monitor = Monitor {
             deadline: within.map(|w| self.cluster.now().plus(w)),
+            kinds: kinds_of(&expectation),
             expectation,
             line,
             reached: 0,
@@ -64,13 +71,24 @@ impl Player {
         if revision == self.seen && !overdue {
             return;
         }
+        let changed = self.cluster.etcd().changes_after(self.seen).filter(|_| self.seen > 0 && !overdue);
+        let changed: Option<BTreeSet<Kind>> = changed.map(|c| c.iter().map(|c| c.object.kind()).collect());
         self.seen = revision;
-        self.judge_all();
+        self.judge_about(changed.as_ref());
     }
 
     fn judge_all(&mut self) {
+        self.judge_about(None);
+    }
+
+    /// Judges the open expectations that are about any of these kinds; all of them if nothing is said.
+    fn judge_about(&mut self, changed: Option<&BTreeSet<Kind>>) {
         let mut monitors = std::mem::take(&mut self.monitors);
-        for monitor in monitors.iter_mut().filter(|m| m.verdict.is_none()) {
+        let concerned = |m: &&mut Monitor| match (changed, &m.kinds) {
+            (Some(changed), Some(kinds)) => !changed.is_disjoint(kinds),
+            _ => true,
+        };
+        for monitor in monitors.iter_mut().filter(|m| m.verdict.is_none()).filter(concerned) {
             if let Err(error) = self.judge_monitor(monitor) {
                 monitor.decide(&self.cluster, false, format!("{error:?}"));
             }
@@ -152,6 +170,23 @@ impl Player {
         }
         self.monitors.iter().filter_map(|m| m.verdict.clone()).collect()
     }
+}
+
+/// The kinds an expectation's conditions are about, if they are about objects and events only.
+fn kinds_of(expectation: &Expectation) -> Option<BTreeSet<Kind>> {
+    let mut kinds = BTreeSet::new();
+    let conditions = expectation.eventually.iter().chain(&expectation.always).chain(&expectation.never).chain(expectation.in_order.iter().flatten());
+    for condition in conditions {
+        match condition {
+            Condition { object: Some(object), .. } => kinds.insert(Kind::from_word(&object.select.kind)?),
+            Condition { event: Some(_), .. } => kinds.insert(Kind::Event),
+            _ => return None,
+        };
+    }
+    for bound in expectation.at_most.iter().chain(&expectation.at_least) {
+        kinds.insert(Kind::from_word(&bound.object.select.kind)?);
+    }
+    Some(kinds)
 }
 
 impl Monitor {
