@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sim_core::cluster::{Cluster, Profile};
+use sim_core::cluster::Cluster;
 use sim_core::scenario::{self, Loaded, Outcome, Player};
 use sim_core::trace::recording;
 use sim_workload::ProfileSet;
@@ -40,18 +40,10 @@ pub fn load(path: &Path) -> Arc<Loaded> {
     Arc::new(scenario::load(&path.display().to_string(), &text, read).unwrap_or_else(|p| panic!("{p:?}")))
 }
 
-/// Plays it on its profile; a scenario that changes the profile in a way this does not know is refused.
+/// Plays it on its profile.
 pub fn play(loaded: &Arc<Loaded>, seed: u64) -> (Outcome, Player) {
     let choice = &loaded.scenario.cluster;
-    let mut profile = Profile::named(&choice.profile).expect("the profile is shipped");
-    profile.load_balancer = choice.load_balancer.unwrap_or(profile.load_balancer);
-    profile.registry.missing.extend(choice.missing_images.iter().cloned());
-    for node in &mut profile.nodes {
-        node.images.extend(choice.images.keys().map(|image| (image.clone(), 50_000_000)));
-        if let Some(cpu) = &choice.node_cpu {
-            node.cpu_millis = sim_apimachinery::quantity::Quantity::parse(cpu).expect("a quantity").milli_value();
-        }
-    }
+    let profile = scenario::profile(choice).expect("the profile is shipped");
     let mut workloads = ProfileSet::builtin();
     choice.workloads.iter().for_each(|w| assert!(workloads.prefer(w), "{w} is shipped"));
     let cluster = Cluster::new(Arc::new(profile), Arc::new(workloads), seed);

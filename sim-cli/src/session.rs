@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sim_apimachinery::quantity::Quantity;
-use sim_core::cluster::{Cluster, Profile};
-use sim_core::scenario::format::ClusterChoice;
+use sim_core::cluster::Cluster;
 use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
 use sim_core::time::SimTime;
 use sim_core::trace::recording;
@@ -76,36 +74,6 @@ pub fn load(path: &Path) -> Result<Loaded, Problem> {
     scenario::load(&name, &text, &mut |file| read(&folder.join(file)))
 }
 
-/// The profile a scenario asks for.
-pub fn profile(choice: &ClusterChoice) -> Result<Profile, String> {
-    let mut profile = Profile::named(&choice.profile).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
-    if let Some(count) = choice.nodes {
-        if count == 0 || count > 5000 {
-            return Err("a cluster has 1 to 5000 nodes".into());
-        }
-        profile.nodes = (1..=count).map(sim_core::kubelet::NodeConfig::worker).collect();
-    }
-    let amount = |text: &Option<String>| text.as_deref().map(Quantity::parse).transpose();
-    let (cpu, memory) = (amount(&choice.node_cpu)?, amount(&choice.node_memory)?);
-    for node in &mut profile.nodes {
-        if let Some(cpu) = cpu {
-            node.cpu_millis = cpu.milli_value();
-        }
-        if let Some(memory) = memory {
-            node.memory_bytes = memory.value();
-        }
-        if let Some(pods) = choice.node_pods {
-            node.pods = i64::from(pods);
-        }
-        for (image, size) in &choice.images {
-            node.images.insert(image.clone(), Quantity::parse(size)?.value().max(0) as u64);
-        }
-    }
-    profile.registry.missing.extend(choice.missing_images.iter().cloned());
-    profile.load_balancer = choice.load_balancer.unwrap_or(profile.load_balancer);
-    Ok(profile)
-}
-
 /// Plays a scenario. `watch` is called whenever the trace may have grown.
 pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, SimTime)) -> Result<Played, String> {
     let choice = &loaded.scenario.cluster;
@@ -115,7 +83,7 @@ pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, Sim
             return Err(format!("there is no workload profile {name:?}"));
         }
     }
-    let cluster = Cluster::new(Arc::new(profile(choice)?), Arc::new(workloads), seed);
+    let cluster = Cluster::new(Arc::new(scenario::profile(choice)?), Arc::new(workloads), seed);
     let mut player = Player::new(cluster, loaded.clone());
     let began = player.began();
     let outcome = player.play(&mut |cluster| watch(cluster, began));

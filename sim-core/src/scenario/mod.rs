@@ -3,7 +3,9 @@
 pub mod format;
 pub mod load;
 pub mod player;
+mod profile;
 
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
 pub use player::{Ended, Outcome, Player, Verdict};
+pub use profile::profile;

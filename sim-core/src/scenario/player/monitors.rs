@@ -175,7 +175,8 @@ impl Player {
 /// The kinds an expectation's conditions are about, if they are about objects and events only.
 fn kinds_of(expectation: &Expectation) -> Option<BTreeSet<Kind>> {
     let mut kinds = BTreeSet::new();
-    let conditions = expectation.eventually.iter().chain(&expectation.always).chain(&expectation.never).chain(expectation.in_order.iter().flatten());
+    let conditions =
+        expectation.eventually.iter().chain(&expectation.always).chain(&expectation.never).chain(expectation.in_order.iter().flatten());
     for condition in conditions {
         match condition {
             Condition { object: Some(object), .. } => kinds.insert(Kind::from_word(&object.select.kind)?),
