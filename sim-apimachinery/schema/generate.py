@@ -8,14 +8,15 @@
 The package holds the OpenAPI definitions of Kubernetes v1.36 (Apache-2.0), slightly edited: `[X, "null"]` for optional
 fields is undone here, added enums are not read. go_types.txt, beside this file, says where a field's Go type has a name
 that OpenAPI does not tell (`v1.PullPolicy` for a string), or is held by an embedded struct; it was made by reflection
-over k8s.io/api v0.36.2 and is only read for error texts.
+over k8s.io/api v0.36.2 and is only read for error texts. go_shapes.txt says what Go's JSON encoding leaves out; shapes.go
+writes it.
 
 Format. `#` comments; then `K group/version/kind number` lines, sorted, that say which type a kind is; then one line per
 type, numbered from 0 in order: name, `A` if a map of it is atomic, a type letter if it is no struct, and its fields as
 `name:type|attributes`. Types: s b i l d y (string, bool, int32, int64, double, bytes), t u (Time, MicroTime), q
 (Quantity), x (IntOrString), ? (any value), *N (type N), [T (list), {T (map). Attributes: r required, a atomic, e set,
 k(a,b) list map with keys, M merge, m(key) merge by key, R retainKeys, P replace, D(value) default, t(name) Go type,
-n(name) embedded struct.
+n(name) embedded struct, o left out when zero, z(JSON) always there.
 """
 
 import json
@@ -30,6 +31,13 @@ NAMED = {META + "Time": "t", META + "MicroTime": "u", "io.k8s.apimachinery.pkg.a
 ANY = {META + "FieldsV1", META + "Patch", "io.k8s.apimachinery.pkg.runtime.RawExtension"}
 # Server-side apply needs the defaults of list keys, which the package does not hold.
 DEFAULTS = {("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP", ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP"}
+SHAPES = {}
+
+
+def read_shapes(beside):
+    for text in open(os.path.join(beside, "go_shapes.txt")):
+        owner, *fields = text.split()
+        SHAPES.update({(owner, field.split(":", 1)[0]): field.split(":", 1)[1] for field in fields if ":" in field and owner != "#"})
 
 
 def plain(schema):
@@ -69,7 +77,8 @@ def attributes(definition, field, schema, required, go_types):
     if default is not None:
         out += "D(%s)" % default
     go_type, embedded = go_types.get((definition, field), ("-", "-"))
-    return out + ("" if go_type == "-" else "t(%s)" % go_type) + ("" if embedded == "-" else "n(%s)" % embedded)
+    out += ("" if go_type == "-" else "t(%s)" % go_type) + ("" if embedded == "-" else "n(%s)" % embedded)
+    return out + SHAPES.get((definition, field), "")
 
 
 def line(name, schema, numbers, go_types):
@@ -95,8 +104,9 @@ def main():
     definitions = json.load(open(sys.argv[1]))["$defs"]
     names = sorted(definitions)
     numbers = {name: i for i, name in enumerate(names)}
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "go_types.txt")
-    words = [text.split() for text in open(beside) if not text.startswith("#")]
+    beside = os.path.dirname(os.path.abspath(__file__))
+    read_shapes(beside)
+    words = [text.split() for text in open(os.path.join(beside, "go_types.txt")) if not text.startswith("#")]
     go_types = {(definition, field): (go_type, embedded) for definition, field, go_type, embedded in words}
     print("# Types of the Kubernetes API v1.36, made by schema/generate.py from kubernetes-validate 1.37.0. Do not edit.")
     print("# NOTICE: derived from the OpenAPI definitions of Kubernetes, Copyright The Kubernetes Authors, Apache License 2.0.")

@@ -5,6 +5,7 @@ pub mod defaults;
 pub mod duration;
 pub mod intstr;
 pub mod kinds;
+pub mod managed_fields;
 pub mod names;
 pub mod object;
 pub mod patch;

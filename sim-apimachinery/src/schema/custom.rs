@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Definition, Field, ListType, PatchStrategy, Scalar, Type, TypeRef, named};
+use super::{Definition, Field, ListType, PatchStrategy, Presence, Scalar, Type, TypeRef, named};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
@@ -37,7 +37,7 @@ impl Schema {
 
 fn plain(field_type: Type) -> Field {
     let patch = PatchStrategy::default();
-    Field { field_type, required: false, patch, default: None, go_type: None, embedded: None }
+    Field { field_type, required: false, patch, default: None, go_type: None, embedded: None, presence: Presence::WhenSet }
 }
 
 fn says(schema: &Value, key: &str) -> bool {

@@ -6,11 +6,13 @@
 
 mod custom;
 mod decode;
+mod encode;
 mod table;
 mod time_text;
 
 pub use custom::Schema;
 pub use decode::{TypeError, decode_error, type_errors, unknown_fields};
+pub use encode::{as_encoded, empty};
 
 use std::collections::BTreeMap;
 
@@ -102,6 +104,18 @@ pub struct PatchStrategy {
     pub merge_key: Option<String>,
 }
 
+/// When JSON shows a field that holds nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Presence {
+    /// Left out when it is not set; a zero that was set is shown.
+    #[default]
+    WhenSet,
+    /// Left out when it is zero: an empty string, list or map, 0, false.
+    WhenNotZero,
+    /// Always shown, with this value if it holds nothing.
+    Always(Value),
+}
+
 /// A field of a struct.
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -117,6 +131,8 @@ pub struct Field {
     pub go_type: Option<String>,
     /// The embedded Go struct that holds it.
     pub embedded: Option<String>,
+    /// When JSON shows it.
+    pub presence: Presence,
 }
 
 /// A named type.

@@ -6,7 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
 
-use super::{Definition, Field, ListType, PatchStrategy, Scalar, Type, TypeRef};
+use super::{Definition, Field, ListType, PatchStrategy, Presence, Scalar, Type, TypeRef};
 
 const TEXT: &str = include_str!("table.txt");
 
@@ -70,14 +70,15 @@ struct Attributes {
     default: Option<Value>,
     go_type: Option<String>,
     embedded: Option<String>,
+    presence: Presence,
 }
 
 fn field(text: &str) -> Field {
     let (type_text, attributes) = text.split_once('|').unwrap_or((text, ""));
     let attributes = parse_attributes(attributes);
     let field_type = of_text(type_text, &attributes);
-    let Attributes { required, patch, default, go_type, embedded, .. } = attributes;
-    Field { field_type, required, patch, default, go_type, embedded }
+    let Attributes { required, patch, default, go_type, embedded, presence, .. } = attributes;
+    Field { field_type, required, patch, default, go_type, embedded, presence }
 }
 
 fn parse_attributes(mut text: &str) -> Attributes {
@@ -109,6 +110,8 @@ fn note(found: &mut Attributes, letter: char, argument: &str) {
         'P' => found.patch.replace = true,
         'D' => found.default = Some(argument.into()),
         'n' => found.embedded = Some(argument.to_owned()),
+        'o' => found.presence = Presence::WhenNotZero,
+        'z' => found.presence = Presence::Always(serde_json::from_str(argument).expect("generated: JSON")),
         't' => found.go_type = Some(argument.to_owned()),
         other => unreachable!("generated: attribute {other}"),
     }

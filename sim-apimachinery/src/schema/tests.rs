@@ -56,7 +56,6 @@ fn a_custom_resource_is_described_by_its_own_schema() {
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}}));
     let object = json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a", "nam": 1},
         "spec": {"ports": [{"port": 1, "x": 2}], "free": {"a": [1]}, "other": 1}});
-    let expected =
-        ["unknown field \"metadata.nam\"", "unknown field \"spec.other\"", "unknown field \"spec.ports[0].x\""];
+    let expected = ["unknown field \"metadata.nam\"", "unknown field \"spec.other\"", "unknown field \"spec.ports[0].x\""];
     assert_eq!(unknown_fields(schema.root(), &object), expected);
 }
