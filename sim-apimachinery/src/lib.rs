@@ -4,10 +4,8 @@
 pub mod defaults;
 pub mod duration;
 pub mod intstr;
-pub mod kinds;
 pub mod managed_fields;
 pub mod names;
-pub mod object;
 pub mod patch;
 pub mod quantity;
 pub mod request;
@@ -18,7 +16,8 @@ pub mod template_hash;
 pub mod validation;
 pub mod yaml;
 
-pub use kinds::{Kind, Resource, Scope, Trait};
-pub use object::{Object, ObjectKey, Typed};
-pub use request::{Answer, DeleteOptions, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, Verb};
+pub use request::{
+    Answer, DeleteOptions, FieldValidation, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, UserInfo, Verb,
+};
+pub use sim_object::{CustomKind, CustomObject, Kind, Object, ObjectKey, Resource, Scope, Trait, Typed, for_each_kind, kinds, object};
 pub use status::{Cause, Reason, Status};

@@ -22,12 +22,41 @@ pub struct Request {
     pub verb: Verb,
     /// Validate and answer, but store nothing.
     pub dry_run: bool,
+    /// The user as whom it is asked; `None` for components of the cluster, who may do what they do.
+    pub user: Option<Arc<UserInfo>>,
+    /// What becomes of fields that the body has and its type does not.
+    pub field_validation: FieldValidation,
+}
+
+/// An authenticated user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserInfo {
+    /// The name: `alice`, `system:serviceaccount:default:robot`, `system:anonymous`.
+    pub name: String,
+    /// The uid, empty for most.
+    pub uid: String,
+    /// The groups, `system:authenticated` among them.
+    pub groups: Vec<String>,
+    /// Further attributes.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// What becomes of unknown and duplicate fields (`?fieldValidation=`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// They are dropped silently.
+    Ignore,
+    /// They are dropped with a warning.
+    #[default]
+    Warn,
+    /// The request is refused.
+    Strict,
 }
 
 impl Request {
     /// A request that is meant.
     pub fn new(manager: &Arc<str>, verb: Verb) -> Self {
-        Request { manager: manager.clone(), verb, dry_run: false }
+        Request { manager: manager.clone(), verb, dry_run: false, user: None, field_validation: FieldValidation::default() }
     }
 }
 

@@ -60,7 +60,7 @@ impl ApiServer {
     /// Admission plugin NamespaceLifecycle: the namespace must be there, and must not be going away.
     fn check_namespace(&self, object: &Object, _call: &Call<'_>) -> Outcome<()> {
         let kind = object.kind();
-        if !kind.is_namespaced() && kind != Kind::Custom || object.namespace().is_empty() {
+        if !kind.is_namespaced() || object.namespace().is_empty() {
             return Ok(());
         }
         let namespace = object.namespace();
@@ -80,7 +80,7 @@ fn begin_metadata(metadata: &mut ObjectMeta, kind: Kind, now: SimTime, uid: Stri
     metadata.deletion_grace_period_seconds = None;
     metadata.self_link = None;
     metadata.generation = kind.has(Trait::Generation).then_some(1);
-    if !kind.is_namespaced() && kind != Kind::Custom {
+    if !kind.is_namespaced() {
         metadata.namespace = None;
     }
 }

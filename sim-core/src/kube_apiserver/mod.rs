@@ -20,7 +20,7 @@ mod update;
 
 use std::sync::Arc;
 
-use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, Status, Verb};
+use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason, Reply, Request, Status, UserInfo, Verb};
 
 use self::allocation::ServiceAllocator;
 use crate::etcd::{Etcd, Health, Write};
@@ -51,10 +51,25 @@ pub(crate) struct Call<'a> {
     pub manager: Arc<str>,
     /// Whether nothing is to be stored.
     pub dry_run: bool,
+    /// The user as whom it is asked; `None` for components of the cluster.
+    pub user: Option<Arc<UserInfo>>,
+    /// What becomes of fields the body has and its type does not.
+    pub field_validation: FieldValidation,
+    /// What the user is warned of, in order.
+    pub warnings: Vec<String>,
     /// The step that sent the request.
     pub cause: StepId,
     /// Where changes are told.
     pub trace: &'a mut Trace,
+}
+
+impl<'a> Call<'a> {
+    /// A call the API server makes itself.
+    fn of_component(now: SimTime, manager: &Arc<str>, trace: &'a mut Trace) -> Call<'a> {
+        let (cause, manager) = (crate::trace::BEGINNING, manager.clone());
+        let field_validation = FieldValidation::Ignore;
+        Call { now, manager, dry_run: false, user: None, field_validation, warnings: vec![], cause, trace }
+    }
 }
 
 type Outcome<T> = Result<T, Box<Status>>;
@@ -81,23 +96,29 @@ impl ApiServer {
 
     /// Answers a request. Every change it makes is a step of the trace caused by `cause`.
     pub fn handle(&mut self, now: SimTime, request: Request, cause: StepId, trace: &mut Trace) -> Answer {
+        self.serve(now, request, cause, trace).0
+    }
+
+    /// Answers a request as `handle` does, with the warnings that go with the answer.
+    pub fn serve(&mut self, now: SimTime, request: Request, cause: StepId, trace: &mut Trace) -> (Answer, Vec<String>) {
         let text = describe(&request.verb);
-        let mut call = Call { now, manager: request.manager.clone(), dry_run: request.dry_run, cause, trace };
-        let answer = self.available(&request.verb).and_then(|()| self.dispatch(request.verb, &mut call));
+        let Request { manager, verb, dry_run, user, field_validation } = request;
+        let mut call = Call { now, manager, dry_run, user, field_validation, warnings: vec![], cause, trace };
+        let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
         if let Err(status) = &answer
             && (status.reason != Reason::NotFound || !text.0)
         {
             let what = What::Refused { request: text.1, status: status.clone() };
-            call.trace.push(now, &request.manager, cause, what);
+            call.trace.push(now, &call.manager, cause, what);
         }
-        answer
+        (answer, call.warnings)
     }
 
     /// Deletes what has outlived its lease (events).
     pub fn expire(&mut self, now: SimTime, trace: &mut Trace) {
         let manager: Arc<str> = "etcd".into();
         for key in self.etcd.expired(now) {
-            let mut call = Call { now, manager: manager.clone(), dry_run: false, cause: crate::trace::BEGINNING, trace };
+            let mut call = Call::of_component(now, &manager, trace);
             // The lease belongs to the object, so the object is there.
             let _gone = self.remove(&key, &mut call);
         }

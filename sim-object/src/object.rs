@@ -10,7 +10,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::kinds::{CustomKind, Kind};
 
 /// Names an object: kind, namespace (empty for cluster scope) and name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,8 @@ impl fmt::Display for ObjectKey {
 /// An object of a kind that a CustomResourceDefinition made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomObject {
+    /// Its kind.
+    pub of: CustomKind,
     /// `group/version` as it is held.
     pub api_version: String,
     /// The kind's name.
@@ -88,7 +90,7 @@ macro_rules! define_object {
 
         impl Object {
             /// What it is.
-            pub fn kind(&self) -> Kind { match self { $(Object::$kind(_) => Kind::$kind,)* Object::Custom(_) => Kind::Custom } }
+            pub fn kind(&self) -> Kind { match self { $(Object::$kind(_) => Kind::$kind,)* Object::Custom(o) => Kind::Custom(o.of) } }
 
             /// Its metadata.
             pub fn metadata(&self) -> &ObjectMeta { match self { $(Object::$kind(o) => &o.metadata,)* Object::Custom(o) => &o.metadata } }
@@ -130,7 +132,7 @@ macro_rules! define_object {
             pub fn from_json(kind: Kind, value: Value) -> Result<Object, serde_json::Error> {
                 match kind {
                     $(Kind::$kind => Ok(Object::$kind(Arc::new(serde_json::from_value(value)?))),)*
-                    Kind::Custom => custom_from_json(value),
+                    Kind::Custom(of) => custom_from_json(of, value),
                 }
             }
         }
@@ -164,12 +166,12 @@ fn custom_to_json(object: &CustomObject) -> Value {
     Value::Object(map)
 }
 
-fn custom_from_json(value: Value) -> Result<Object, serde_json::Error> {
+fn custom_from_json(of: CustomKind, value: Value) -> Result<Object, serde_json::Error> {
     let mut body: BTreeMap<String, Value> = serde_json::from_value(value)?;
     let api_version = serde_json::from_value(body.remove("apiVersion").unwrap_or_default())?;
     let kind = serde_json::from_value(body.remove("kind").unwrap_or_default())?;
     let metadata = serde_json::from_value(body.remove("metadata").unwrap_or_else(|| Value::Object(Default::default())))?;
-    Ok(Object::Custom(Arc::new(CustomObject { api_version, kind, metadata, body })))
+    Ok(Object::Custom(Arc::new(CustomObject { of, api_version, kind, metadata, body })))
 }
 
 impl Object {

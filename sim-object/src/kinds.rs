@@ -3,7 +3,9 @@
 //! made from it. A kind is held at one version, its newest; older versions of the same kind are converted at the edge.
 //! Not in the table: kinds that are only ever answers (reviews, `Status`, lists) and `ComponentStatus`.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Where objects of a kind live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +28,7 @@ pub enum Trait {
 }
 
 /// What the table says of a kind.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Resource {
     /// API group, empty for the core group.
     pub group: &'static str,
@@ -138,14 +140,22 @@ macro_rules! define_kinds {
         /// Every kind of object the cluster can hold.
         #[allow(missing_docs)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Kind { $($kind,)* Custom }
+        pub enum Kind { $($kind,)* Custom(CustomKind) }
+
+        #[derive(Clone, Copy)]
+        enum BuiltIn { $($kind,)* }
 
         static RESOURCES: &[Resource] = &[$(Resource {
             group: $group, version: $version, kind: stringify!($kind), plural: $plural, singular: $singular, short_names: $short,
             scope: Scope::$scope, has_status: is_status!($status), traits: &[$(Trait::$t),*],
-        },)* CUSTOM];
+        },)*];
 
         impl Kind {
+            /// The table's row for this kind, or the definition's for a custom one.
+            pub fn resource(self) -> &'static Resource {
+                match self { Kind::Custom(custom) => custom.0, $(Kind::$kind => &RESOURCES[BuiltIn::$kind as usize],)* }
+            }
+
             /// Every built-in kind, in the table's order.
             pub const ALL: &'static [Kind] = &[$(Kind::$kind),*];
         }
@@ -160,27 +170,53 @@ macro_rules! is_status {
     };
 }
 
-/// The row that stands for all custom resources; their real names are in the object.
-const CUSTOM: Resource = Resource {
-    group: "",
-    version: "",
-    kind: "Custom",
-    plural: "",
-    singular: "",
-    short_names: "",
-    scope: Scope::Namespaced,
-    has_status: true,
-    traits: &[Trait::Generation],
-};
+/// A kind that a CustomResourceDefinition made: its row, shared by all who name the same one.
+/// Rows are kept for the life of the process, so that a kind stays a small value; equality and order are those of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CustomKind(&'static Resource);
+
+/// The rows of custom kinds that were ever named.
+static CUSTOM: Mutex<BTreeSet<&'static Resource>> = Mutex::new(BTreeSet::new());
+
+/// The words of a custom kind's row.
+#[derive(Clone, Debug, Default)]
+pub struct CustomNames<'a> {
+    /// API group.
+    pub group: &'a str,
+    /// The version at which it is stored.
+    pub version: &'a str,
+    /// The kind's name.
+    pub kind: &'a str,
+    /// Plural, as in URLs.
+    pub plural: &'a str,
+    /// Singular.
+    pub singular: &'a str,
+    /// Short names, comma separated.
+    pub short_names: &'a str,
+}
+
+impl CustomKind {
+    /// The kind with these names.
+    pub fn new(names: &CustomNames<'_>, scope: Scope, has_status: bool, has_scale: bool) -> CustomKind {
+        let traits: &[Trait] = if has_scale { &[Trait::Generation, Trait::Scale] } else { &[Trait::Generation] };
+        let mut known = CUSTOM.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = |r: &Resource| [r.group, r.version, r.kind, r.plural, r.singular, r.short_names];
+        let asked = [names.group, names.version, names.kind, names.plural, names.singular, names.short_names];
+        let same = |r: &&&'static Resource| words(r) == asked && (r.scope, r.has_status, r.traits) == (scope, has_status, traits);
+        if let Some(row) = known.iter().find(same) {
+            return CustomKind(row);
+        }
+        let [group, version, kind, plural, singular, short_names] = asked.map(|text| &*Box::leak(text.to_owned().into_boxed_str()));
+        let wanted = Resource { group, version, kind, plural, singular, short_names, scope, has_status, traits };
+        let row: &'static Resource = Box::leak(Box::new(wanted));
+        known.insert(row);
+        CustomKind(row)
+    }
+}
 
 for_each_kind!(define_kinds);
 
 impl Kind {
-    /// The table's row for this kind.
-    pub fn resource(self) -> &'static Resource {
-        &RESOURCES[self as usize]
-    }
-
     /// Whether objects of this kind live in a namespace.
     pub fn is_namespaced(self) -> bool {
         self.resource().scope == Scope::Namespaced
