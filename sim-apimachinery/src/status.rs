@@ -1,6 +1,8 @@
 //! The API's error value, with Kubernetes' own reasons, codes and message texts.
 //! Not modelled here: `Success` statuses, which are written at the edge.
 
+use serde_json::{Map, Value, json};
+
 use crate::kinds::Kind;
 
 /// Why a request was refused: `metav1.StatusReason`.
@@ -21,6 +23,7 @@ pub enum Reason {
     TooManyRequests,
     MethodNotAllowed,
     UnsupportedMediaType,
+    NotAcceptable,
     RequestEntityTooLarge,
     InternalError,
     ServiceUnavailable,
@@ -40,6 +43,7 @@ impl Reason {
             Reason::Gone | Reason::Expired => 410,
             Reason::RequestEntityTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
+            Reason::NotAcceptable => 406,
             Reason::Invalid => 422,
             Reason::TooManyRequests => 429,
             Reason::InternalError | Reason::Unknown => 500,
@@ -60,6 +64,13 @@ pub struct Cause {
     pub field: String,
 }
 
+impl Cause {
+    fn to_json(&self) -> Value {
+        let parts = [("reason", &self.reason), ("message", &self.message), ("field", &self.field)];
+        parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.to_owned(), Value::from(text.as_str()))).collect()
+    }
+}
+
 /// Why a request failed: `metav1.Status` with `status: Failure`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -77,6 +88,8 @@ pub struct Status {
     pub causes: Vec<Cause>,
     /// When to try again, 0 for no advice.
     pub retry_after_seconds: i32,
+    /// Whether details are shown even if there are none.
+    pub empty_details: bool,
 }
 
 impl Status {
@@ -90,6 +103,7 @@ impl Status {
             name: String::new(),
             causes: vec![],
             retry_after_seconds: 0,
+            empty_details: false,
         }
     }
 
@@ -146,6 +160,42 @@ impl Status {
             causes,
             ..Status::new(Reason::Invalid, format!("{qualified} \"{name}\" is invalid: {joined}"))
         }
+    }
+
+    /// As the generic layers of the server answer: with details that say nothing.
+    pub fn generic(reason: Reason, message: impl Into<String>) -> Self {
+        Status { empty_details: true, ..Status::new(reason, message) }
+    }
+
+    /// As the API shows it.
+    pub fn to_json(&self) -> Value {
+        let mut shown = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message, "code": self.code(),
+        });
+        if self.reason != Reason::Unknown {
+            shown["reason"] = format!("{:?}", self.reason).into();
+        }
+        let details = self.details();
+        if self.empty_details || !details.is_empty() {
+            shown["details"] = Value::Object(details);
+        }
+        shown
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        let mut details = Map::new();
+        for (name, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind)] {
+            if !text.is_empty() {
+                details.insert(name.into(), text.as_str().into());
+            }
+        }
+        if !self.causes.is_empty() {
+            details.insert("causes".into(), self.causes.iter().map(Cause::to_json).collect());
+        }
+        if self.retry_after_seconds > 0 {
+            details.insert("retryAfterSeconds".into(), self.retry_after_seconds.into());
+        }
+        details
     }
 
     /// The HTTP status code.

@@ -208,6 +208,34 @@ impl Cluster {
         }
     }
 
+    /// A client of the HTTP face asks: the answer is there at once, at the present moment, with its warnings.
+    /// `text` names the request in the trace.
+    pub fn serve(&mut self, request: Request, text: &str) -> (Answer, Vec<String>) {
+        let reads = matches!(request.verb, Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. });
+        let cause = if reads { BEGINNING } else { self.record_request(&request, text) };
+        if let Verb::PodMetrics { namespace, labels } = &request.verb {
+            return (self.pod_metrics(namespace, labels), vec![]);
+        }
+        let served = self.apiserver.serve(self.now, request, cause, &mut self.trace);
+        self.tell_watchers();
+        served
+    }
+
+    fn record_request(&mut self, request: &Request, text: &str) -> StepId {
+        let user: Arc<str> = request.user.as_ref().map_or("client", |u| u.name.as_str()).into();
+        self.trace.push(self.now, &user, BEGINNING, What::Note { key: None, text: text.into() })
+    }
+
+    /// The API server, to be asked what only the HTTP face asks.
+    pub fn apiserver(&self) -> &ApiServer {
+        &self.apiserver
+    }
+
+    /// The API server, to be asked what changes its own memory (never an object).
+    pub fn apiserver_mut(&mut self) -> &mut ApiServer {
+        &mut self.apiserver
+    }
+
     fn push(&mut self, at: SimTime, event: Event) {
         self.sequence += 1;
         self.queue.insert((at, self.sequence), event);

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason, Reply, Request, Status, UserInfo, Verb};
 
 use self::allocation::ServiceAllocator;
+pub use self::read::field as selectable_field;
 use crate::etcd::{Etcd, Health, Write};
 use crate::random::Random;
 use crate::time::SimTime;

@@ -1,0 +1,19 @@
+//! The HTTP face of the API server, without sockets: a request (method, path, headers, body) goes in, an answer comes out.
+//! Everything here is a function of the request, the cluster and the cluster's clock: no IO, no thread, no wall clock, so a
+//! recorded session replays exactly. `sim-web` brings sockets, TLS and streams.
+//! Not modelled: CBOR bodies, API priority and fairness beyond its headers, audit logs.
+
+mod frontend;
+mod http;
+mod negotiation;
+mod query;
+mod respond;
+mod route;
+mod served;
+mod subresources;
+mod verbs;
+mod watch;
+
+pub use frontend::{Frontend, Settings};
+pub use http::{Answer, Connect, ConnectKind, Request, Response};
+pub use watch::Watch;

@@ -1,0 +1,211 @@
+//! Watches over HTTP: a cursor into the store's history, and the frames that tell a client of each change.
+//! A stream begins with what is there (at revision 0, none, or when initial events are asked for) or after a revision; each
+//! event is one line of JSON. Source: apiserver/pkg/endpoints/handlers/watch.go, apiserver/pkg/storage/cacher.
+//! How long a stream lives is the server's business: `timeout_seconds` says what the client asked for.
+
+use serde_json::{Value, json};
+use sim_apimachinery::selector::{FieldSelector, Selector};
+use sim_apimachinery::{Kind, Object, Reason, Status};
+use sim_core::cluster::Cluster;
+use sim_core::component::ChangeType;
+use sim_core::kube_apiserver::selectable_field;
+
+use crate::frontend::{Exchange, Outcome};
+use crate::http::Answer;
+use crate::negotiation::{Form, negotiate};
+use crate::respond::bad_request;
+use crate::served::Served;
+use crate::verbs::Shown;
+
+/// One stream.
+#[derive(Debug)]
+pub struct Watch {
+    kind: Kind,
+    group: String,
+    version: String,
+    namespace: String,
+    labels: Selector,
+    fields: FieldSelector,
+    shown: Shown,
+    /// The revision up to which the client knows everything.
+    cursor: u64,
+    /// What is sent before anything else.
+    first: Vec<u8>,
+    ended: bool,
+    /// Whether the client wants bookmarks.
+    pub bookmarks: bool,
+    /// How many seconds the client wants the stream to live, if it said so.
+    pub timeout_seconds: Option<u64>,
+}
+
+/// Begins a stream.
+pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
+    let query = &exchange.query;
+    let mut fields = query.get("fieldSelector").to_owned();
+    if !exchange.path.name.is_empty() {
+        fields = format!("metadata.name={}", exchange.path.name);
+    }
+    let mut watch = Watch {
+        kind: exchange.served.kind,
+        group: exchange.served.group.to_owned(),
+        version: exchange.served.version.to_owned(),
+        namespace: exchange.path.namespace.clone(),
+        labels: Selector::parse(query.get("labelSelector")).map_err(bad_request)?,
+        fields: FieldSelector::parse(&fields).map_err(bad_request)?,
+        shown: Shown::new(negotiate(exchange.request)?.form, query.get("includeObject")),
+        cursor: 0,
+        first: vec![],
+        ended: false,
+        bookmarks: query.flag("allowWatchBookmarks"),
+        timeout_seconds: query.get("timeoutSeconds").parse().ok().filter(|s| *s > 0),
+    };
+    let initial = query.has("sendInitialEvents").then(|| query.flag("sendInitialEvents"));
+    watch.start(exchange.cluster, exchange.query.get("resourceVersion"), initial)?;
+    Ok(Answer::Watch(Box::new(watch)))
+}
+
+impl Watch {
+    /// The kind it tells of.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn served(&self) -> Served<'_> {
+        Served { kind: self.kind, group: &self.group, version: &self.version }
+    }
+
+    fn start(&mut self, cluster: &mut Cluster, revision: &str, initial: Option<bool>) -> Outcome<()> {
+        let now = cluster.etcd().revision();
+        let wanted = match revision {
+            "" | "0" => None,
+            text => Some(text.parse::<u64>().map_err(|e| unreadable(text, &e))?),
+        };
+        match (initial, wanted) {
+            (Some(true), _) | (None, None) => self.begin_with_all(cluster, initial == Some(true)),
+            (_, Some(revision)) if revision < cluster.etcd().compacted() => self.fail(&too_old(revision, cluster.etcd().compacted())),
+            (_, Some(revision)) => self.cursor = revision,
+            (Some(false), None) => self.cursor = now,
+        }
+        Ok(())
+    }
+
+    fn begin_with_all(&mut self, cluster: &mut Cluster, tell_end: bool) {
+        self.cursor = cluster.etcd().revision();
+        let present: Vec<Object> = cluster.etcd().list(self.kind, &self.namespace).filter(|o| self.matches(o)).cloned().collect();
+        for object in present {
+            let shown = self.show(cluster, &object);
+            self.frame_into_first("ADDED", &shown);
+        }
+        if tell_end && self.bookmarks {
+            let mark = self.bookmark_object(true);
+            self.frame_into_first("BOOKMARK", &mark);
+        }
+    }
+
+    fn frame_into_first(&mut self, event: &str, object: &Value) {
+        let frame = frame(event, object);
+        self.first.extend(frame);
+    }
+
+    /// Ends the stream with an error.
+    fn fail(&mut self, status: &Status) {
+        self.frame_into_first("ERROR", &status.to_json());
+        self.ended = true;
+    }
+
+    fn matches(&self, object: &Object) -> bool {
+        let nothing = Default::default();
+        (self.namespace.is_empty() || self.kind == Kind::Namespace || object.namespace() == self.namespace)
+            && self.labels.matches(object.metadata().labels.as_ref().unwrap_or(&nothing))
+            && self.fields.matches(|path| selectable_field(object, path))
+    }
+
+    /// The frames of all that happened since the last call.
+    pub fn poll(&mut self, cluster: &mut Cluster) -> Vec<u8> {
+        let mut out = std::mem::take(&mut self.first);
+        if self.ended || cluster.etcd().revision() <= self.cursor {
+            return out;
+        }
+        let Some(changes) = cluster.etcd().changes_after(self.cursor) else {
+            let status = too_old(self.cursor, cluster.etcd().compacted());
+            self.ended = true;
+            out.extend(frame("ERROR", &status.to_json()));
+            return out;
+        };
+        let mine: Vec<_> = changes.iter().filter(|c| c.object.kind() == self.kind).cloned().collect();
+        self.cursor = cluster.etcd().revision();
+        for change in mine {
+            if let Some((event, object)) = self.event(change.change, change.previous.as_ref(), &change.object) {
+                let shown = self.show(cluster, &object);
+                out.extend(frame(event, &shown));
+            }
+        }
+        out
+    }
+
+    /// What a change is to this client: an object can come into its sight, and leave it.
+    fn event(&self, change: ChangeType, previous: Option<&Object>, object: &Object) -> Option<(&'static str, Object)> {
+        let before = previous.is_some_and(|p| self.matches(p));
+        let after = change != ChangeType::Deleted && self.matches(object);
+        match (before, after) {
+            (false, true) => Some(("ADDED", object.clone())),
+            (true, true) => Some(("MODIFIED", object.clone())),
+            (true, false) if change == ChangeType::Deleted => Some(("DELETED", object.clone())),
+            (true, false) => {
+                let mut last = previous?.clone();
+                last.metadata_mut().resource_version.clone_from(&object.metadata().resource_version);
+                Some(("DELETED", last))
+            }
+            (false, false) => None,
+        }
+    }
+
+    fn show(&mut self, cluster: &mut Cluster, object: &Object) -> Value {
+        let (group, version) = (self.group.clone(), self.version.clone());
+        self.shown.event(cluster, &Served { kind: self.kind, group: &group, version: &version }, object)
+    }
+
+    /// A frame that tells how far the stream is.
+    pub fn bookmark(&mut self) -> Vec<u8> {
+        let object = self.bookmark_object(false);
+        frame("BOOKMARK", &object)
+    }
+
+    fn bookmark_object(&mut self, initial_end: bool) -> Value {
+        let mut metadata = json!({"resourceVersion": self.cursor.to_string()});
+        if initial_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let served = self.served();
+        let object = crate::verbs::empty_object(&served, metadata);
+        self.shown.bookmark(object)
+    }
+
+    /// The form in which events are shown.
+    pub fn form(&self) -> Form {
+        self.shown.form()
+    }
+}
+
+fn frame(event: &str, object: &Value) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&json!({"type": event, "object": object})).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+fn unreadable(text: &str, error: &std::num::ParseIntError) -> Box<Status> {
+    let why = match error.kind() {
+        std::num::IntErrorKind::PosOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    Box::new(Status::new(Reason::Unknown, format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: {why}")))
+}
+
+fn too_old(revision: u64, compacted: u64) -> Box<Status> {
+    Box::new(Status::new(Reason::Expired, format!("too old resource version: {revision} ({compacted})")))
+}
