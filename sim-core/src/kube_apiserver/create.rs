@@ -18,6 +18,7 @@ impl ApiServer {
             return Err(Box::new(Status::new(Reason::InternalError, "resourceVersion should not be set on objects to be created")));
         }
         self.check_namespace(&object, call)?;
+        self.check_escalation(None, &object, call)?;
         begin_metadata(object.metadata_mut(), kind, call.now, self.random.uuid());
         self.name(&mut object)?;
         strategy::prepare_for_create(&mut object);

@@ -3,11 +3,14 @@
 //! Modelled: the whole life of objects (create, update, the patch types, graceful deletion, finalizers, propagation,
 //! collections), status, scale, binding and eviction, optimistic concurrency, generate names, service addresses,
 //! admission as in a default cluster, validation with Kubernetes' messages, the API's errors.
-//! Not modelled here: authentication and authorisation (every caller inside the cluster may do what it does), API
-//! priority and fairness, several API servers.
+//! `authorization` answers who may do what; it is asked by the doors to the outside before they hand a request in (callers
+//! inside the cluster may do what they do). Not modelled here: API priority and fairness, several API servers.
 
 mod admission;
 mod allocation;
+pub mod authorization;
+mod bootstrap;
+mod bootstrap_policy;
 mod create;
 mod delete;
 mod patch;
@@ -23,6 +26,7 @@ use std::sync::Arc;
 use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason, Reply, Request, Status, UserInfo, Verb};
 
 use self::allocation::ServiceAllocator;
+use self::authorization::BindingIndex;
 pub use self::read::field as selectable_field;
 use crate::etcd::{Etcd, Health, Write};
 use crate::random::Random;
@@ -41,6 +45,7 @@ pub struct ApiServerConfig {
 pub struct ApiServer {
     etcd: Etcd,
     services: ServiceAllocator,
+    bindings: BindingIndex,
     random: Random,
 }
 
@@ -81,6 +86,7 @@ impl ApiServer {
         ApiServer {
             etcd: Etcd::new(),
             services: ServiceAllocator::new(config.service_network),
+            bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
         }
     }
@@ -168,6 +174,7 @@ impl ApiServer {
         }
         let (kind, name) = (object.kind(), object.name().to_owned());
         let write = self.write(&object.key(), call);
+        self.bindings.changed(None, Some(&object));
         self.etcd.create(object, write).map_err(|_| Box::new(Status::already_exists(kind, &name)))
     }
 
@@ -182,6 +189,7 @@ impl ApiServer {
         }
         let write = self.write(&next.key(), call);
         let (kind, name) = (next.kind(), next.name().to_owned());
+        self.bindings.changed(Some(current), Some(&next));
         self.etcd.update(next, current.resource_version(), write).map_err(|_| Box::new(Status::object_modified(kind, &name)))
     }
 
@@ -194,6 +202,7 @@ impl ApiServer {
             return Ok(current);
         }
         self.services.release(&current);
+        self.bindings.changed(Some(&current), None);
         let write = self.write(key, call);
         self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))
     }

@@ -26,6 +26,7 @@ impl ApiServer {
         match part {
             Part::Main | Part::Resize | Part::EphemeralContainers => {
                 sim_apimachinery::defaults::default_object(&mut next);
+                self.check_escalation(Some(current), &next, call)?;
                 strategy::prepare_for_update(current, &mut next);
                 self.allocate(&mut next, Some(current))?;
             }
