@@ -95,7 +95,7 @@ impl Attributes {
             (false, false) => format!("{qualified} {:?} is forbidden: {said}", self.name),
         };
         let (group, kind, name) = (self.group.clone(), self.resource.clone(), self.name.clone());
-        Status { group, kind, name, ..Status::new(Reason::Forbidden, message) }
+        Status { group, kind, name, ..Status::generic(Reason::Forbidden, message) }
     }
 
     fn sentence(&self) -> String {
