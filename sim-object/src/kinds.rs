@@ -171,9 +171,36 @@ macro_rules! is_status {
 }
 
 /// A kind that a CustomResourceDefinition made: its row, shared by all who name the same one.
-/// Rows are kept for the life of the process, so that a kind stays a small value; equality and order are those of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Rows are kept for the life of the process, so that a kind stays a small value. Two kinds are the same if group and plural
+/// are, so that a definition may change its versions, short names or subresources while objects are stored.
+#[derive(Clone, Copy, Debug)]
 pub struct CustomKind(&'static Resource);
+
+impl CustomKind {
+    fn identity(&self) -> (&'static str, &'static str) {
+        (self.0.group, self.0.plural)
+    }
+}
+
+impl PartialEq for CustomKind {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0) || self.identity() == other.identity()
+    }
+}
+
+impl Eq for CustomKind {}
+
+impl PartialOrd for CustomKind {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for CustomKind {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
 
 /// The rows of custom kinds that were ever named.
 static CUSTOM: Mutex<BTreeSet<&'static Resource>> = Mutex::new(BTreeSet::new());

@@ -104,7 +104,7 @@ macro_rules! define_object {
             pub fn copy_status_from(&mut self, other: &Object) {
                 match (self, other) {
                     $((Object::$kind(_to), Object::$kind(_from)) => copy_status!($status, _to, _from),)*
-                    (Object::Custom(to), Object::Custom(from)) => {
+                    (Object::Custom(to), Object::Custom(from)) if Kind::Custom(to.of).resource().has_status => {
                         let to = &mut Arc::make_mut(to).body;
                         match from.body.get("status") { Some(s) => { to.insert("status".into(), s.clone()); } None => { to.remove("status"); } }
                     }
@@ -116,7 +116,9 @@ macro_rules! define_object {
             pub fn reset_status(&mut self) {
                 match self {
                     $(Object::$kind(_o) => reset_status!($status, _o),)*
-                    Object::Custom(o) => { Arc::make_mut(o).body.remove("status"); }
+                    Object::Custom(o) => {
+                        if Kind::Custom(o.of).resource().has_status { Arc::make_mut(o).body.remove("status"); }
+                    }
                 }
             }
 

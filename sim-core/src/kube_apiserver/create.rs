@@ -19,10 +19,12 @@ impl ApiServer {
         }
         self.check_namespace(&object, call)?;
         self.check_escalation(None, &object, call)?;
+        self.check_definition_stays(&object)?;
         begin_metadata(object.metadata_mut(), kind, call.now, self.random.uuid());
         self.name(&mut object)?;
         strategy::prepare_for_create(&mut object);
         sim_apimachinery::defaults::default_object(&mut object);
+        super::apiextensions::default_definition(&mut object);
         self.admit_create(&mut object)?;
         strategy::finish_create(&mut object);
         self.allocate(&mut object, None)?;

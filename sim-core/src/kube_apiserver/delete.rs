@@ -20,6 +20,7 @@ impl ApiServer {
         if let Object::Namespace(_) = current {
             return self.delete_namespace(&current, next, call);
         }
+        super::apiextensions::begin_deletion(&mut next, call.now.to_time());
         let grace = grace_seconds(&current, options);
         let held = next.metadata().finalizers.as_ref().is_some_and(|f| !f.is_empty());
         if grace == 0 && !held {

@@ -8,6 +8,7 @@
 
 mod admission;
 mod allocation;
+pub mod apiextensions;
 pub mod authorization;
 mod bootstrap;
 mod bootstrap_policy;
@@ -47,6 +48,7 @@ pub struct ApiServer {
     services: ServiceAllocator,
     bindings: BindingIndex,
     random: Random,
+    custom: apiextensions::Registry,
 }
 
 /// What a request in progress knows besides its body.
@@ -88,6 +90,7 @@ impl ApiServer {
             services: ServiceAllocator::new(config.service_network),
             bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
+            custom: Default::default(),
         }
     }
 
@@ -112,6 +115,7 @@ impl ApiServer {
         let Request { manager, verb, dry_run, user, field_validation } = request;
         let mut call = Call { now, manager, dry_run, user, field_validation, warnings: vec![], cause, trace };
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
+        self.settle_definitions(&mut call);
         if let Err(status) = &answer
             && (status.reason != Reason::NotFound || !text.0)
         {
@@ -172,10 +176,13 @@ impl ApiServer {
         if call.dry_run {
             return Ok(object);
         }
-        let (kind, name) = (object.kind(), object.name().to_owned());
-        let write = self.write(&object.key(), call);
+        let (kind, key) = (object.kind(), object.key());
+        let write = self.write(&key, call);
         self.bindings.changed(None, Some(&object));
-        self.etcd.create(object, write).map_err(|_| Box::new(Status::already_exists(kind, &name)))
+        let stored = self.etcd.create(self.to_storage(object), write);
+        let stored = stored.map_err(|_| Box::new(Status::already_exists(kind, &key.name)))?;
+        self.note_definition(&key);
+        Ok(self.present(&stored, kind))
     }
 
     /// Stores the next state of an object that was just read, unless this is a dry run or nothing changed.
@@ -187,15 +194,18 @@ impl ApiServer {
         if call.dry_run {
             return Ok(next);
         }
-        let write = self.write(&next.key(), call);
-        let (kind, name) = (next.kind(), next.name().to_owned());
+        let (kind, key) = (next.kind(), next.key());
+        let write = self.write(&key, call);
         self.bindings.changed(Some(current), Some(&next));
-        self.etcd.update(next, current.resource_version(), write).map_err(|_| Box::new(Status::object_modified(kind, &name)))
+        let stored = self.etcd.update(self.to_storage(next), current.resource_version(), write);
+        let stored = stored.map_err(|_| Box::new(Status::object_modified(kind, &key.name)))?;
+        self.note_definition(&key);
+        Ok(self.present(&stored, kind))
     }
 
     /// Removes an object for good.
     fn remove(&mut self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Object> {
-        let Some(current) = self.etcd.get(key).cloned() else {
+        let Some(current) = self.load(key) else {
             return Err(Box::new(Status::not_found(key.kind, &key.name)));
         };
         if call.dry_run {
@@ -204,7 +214,9 @@ impl ApiServer {
         self.services.release(&current);
         self.bindings.changed(Some(&current), None);
         let write = self.write(key, call);
-        self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))
+        let gone = self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))?;
+        self.note_definition(key);
+        Ok(self.present(&gone, key.kind))
     }
 
     fn write(&self, key: &ObjectKey, call: &mut Call<'_>) -> Write {

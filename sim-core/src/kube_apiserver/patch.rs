@@ -8,7 +8,7 @@ use super::{ApiServer, Call, Outcome, typed_patch};
 
 impl ApiServer {
     pub(super) fn patch(&mut self, key: &ObjectKey, part: Part, patch: Patch, call: &mut Call<'_>) -> Outcome<Object> {
-        let current = self.etcd.get(key).cloned();
+        let current = self.load(key);
         let patch = match patch {
             Patch::Apply { .. } => return Err(not_simulated()),
             other => other,

@@ -7,7 +7,7 @@ use super::{ApiServer, Outcome};
 
 impl ApiServer {
     pub(super) fn get(&self, key: &ObjectKey) -> Outcome<Object> {
-        self.etcd.get(key).cloned().ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.load(key).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
     }
 
     pub(super) fn list(&self, kind: Kind, namespace: &str, labels: &str, fields: &str) -> Outcome<Reply> {
@@ -21,7 +21,7 @@ impl ApiServer {
         let nothing = Default::default();
         let matches =
             |o: &&Object| labels.matches(o.metadata().labels.as_ref().unwrap_or(&nothing)) && fields.matches(|path| field(o, path));
-        Ok(self.etcd.list(kind, namespace).filter(matches).cloned().collect())
+        Ok(self.etcd.list(kind, namespace).map(|o| self.present(o, kind)).filter(|o| matches(&o)).collect())
     }
 }
 

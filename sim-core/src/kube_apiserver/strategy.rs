@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::{
 };
 use sim_apimachinery::{Kind, Object, Trait};
 
+use super::apiextensions;
+
 /// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).
 pub fn prepare_for_create(object: &mut Object) {
     if !matches!(object.kind(), Kind::Node | Kind::APIService) {
@@ -28,6 +30,7 @@ pub fn prepare_for_create(object: &mut Object) {
         Object::PersistentVolumeClaim(claim) => {
             Arc::make_mut(claim).status = Some(PersistentVolumeClaimStatus { phase: Some("Pending".into()), ..Default::default() });
         }
+        Object::CustomResourceDefinition(crd) => apiextensions::begin_definition(Arc::make_mut(crd)),
         _ => {}
     }
 }
@@ -61,6 +64,9 @@ fn first_pod_status(pod: &Pod) -> PodStatus {
 pub fn prepare_for_update(current: &Object, next: &mut Object) {
     next.copy_status_from(current);
     keep_system_metadata(current, next);
+    if let Object::CustomResourceDefinition(crd) = next {
+        apiextensions::remember_storage(Arc::make_mut(crd));
+    }
     if next.kind().has(Trait::Generation) && next.spec_differs(current) {
         let metadata = next.metadata_mut();
         metadata.generation = Some(metadata.generation.unwrap_or(0) + 1);
@@ -73,7 +79,7 @@ pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
     let mut merged = current.clone();
     merged.copy_status_from(next);
     let annotations = next.metadata().annotations.clone();
-    if merged.metadata().annotations != annotations {
+    if merged.metadata().annotations != annotations && !matches!(next, Object::Custom(_)) {
         merged.metadata_mut().annotations = annotations;
     }
     *next = merged;

@@ -10,7 +10,7 @@ use super::{ApiServer, Call, Outcome, strategy};
 impl ApiServer {
     pub(super) fn update(&mut self, object: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
         let key = object.key();
-        let Some(current) = self.etcd.get(&key).cloned() else {
+        let Some(current) = self.load(&key) else {
             return if part == Part::Main && created_by_update(key.kind) {
                 self.create(object, call)
             } else {
@@ -26,6 +26,7 @@ impl ApiServer {
         match part {
             Part::Main | Part::Resize | Part::EphemeralContainers => {
                 sim_apimachinery::defaults::default_object(&mut next);
+                super::apiextensions::default_definition(&mut next);
                 self.check_escalation(Some(current), &next, call)?;
                 strategy::prepare_for_update(current, &mut next);
                 self.allocate(&mut next, Some(current))?;
