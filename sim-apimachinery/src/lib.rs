@@ -4,12 +4,14 @@
 pub mod defaults;
 pub mod duration;
 pub mod intstr;
+pub mod list_options;
 pub mod managed_fields;
 pub mod names;
 pub mod patch;
 pub mod quantity;
 pub mod request;
 pub mod schema;
+pub mod selectable_fields;
 pub mod selector;
 pub mod status;
 pub mod template_hash;

@@ -90,6 +90,8 @@ pub struct Status {
     pub retry_after_seconds: i32,
     /// Whether details are shown even if there are none.
     pub empty_details: bool,
+    /// How a list that has become too old can go on (`metadata.continue`), empty for no advice.
+    pub continue_token: String,
 }
 
 impl Status {
@@ -104,6 +106,7 @@ impl Status {
             causes: vec![],
             retry_after_seconds: 0,
             empty_details: false,
+            continue_token: String::new(),
         }
     }
 

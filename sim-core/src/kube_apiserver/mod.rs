@@ -14,6 +14,7 @@ mod bootstrap;
 mod bootstrap_policy;
 mod create;
 mod delete;
+mod list;
 mod patch;
 mod pods;
 mod read;
@@ -28,7 +29,7 @@ use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason,
 
 use self::allocation::ServiceAllocator;
 use self::authorization::BindingIndex;
-pub use self::read::field as selectable_field;
+pub use self::list::Page;
 use crate::etcd::{Etcd, Health, Write};
 use crate::random::Random;
 use crate::time::SimTime;

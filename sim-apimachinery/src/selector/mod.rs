@@ -6,6 +6,11 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+mod fields;
+mod parse;
+
+pub use fields::FieldSelector;
+
 /// How a requirement compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
@@ -75,20 +80,10 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Reads the string form: `a=b,c!=d,e in (x,y),!f,g>1`.
+    /// Reads the string form: `a=b,c!=d,e in (x,y),!f,g>1`. The error is the API server's.
     pub fn parse(text: &str) -> Result<Selector, String> {
-        let mut requirements = Vec::new();
-        for part in split_outside_parentheses(text) {
-            let part = part.trim();
-            if part.is_empty() {
-                if text.trim().is_empty() {
-                    continue;
-                }
-                return Err("found '', expected: identifier after ','".into());
-            }
-            requirements.push(parse_requirement(part)?);
-        }
-        requirements.sort();
+        let mut requirements = parse::requirements(text)?;
+        requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Selector { requirements, nothing: false })
     }
 
@@ -127,91 +122,6 @@ impl Selector {
     }
 }
 
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
-    for (at, character) in text.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn parse_requirement(text: &str) -> Result<Requirement, String> {
-    if let Some(key) = text.strip_prefix('!') {
-        return Ok(Requirement::new(checked_key(key)?, Operator::DoesNotExist, vec![]));
-    }
-    let equality = |key: &str, operator, value: &str| {
-        let key = checked_key(key)?;
-        Ok(Requirement { equality: true, ..Requirement::new(key, operator, vec![checked_value(value)?.to_owned()]) })
-    };
-    if let Some((key, value)) = text.split_once("!=") {
-        return equality(key, Operator::NotIn, value);
-    }
-    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return equality(key, Operator::In, value);
-    }
-    for (sign, operator) in [('>', Operator::Gt), ('<', Operator::Lt)] {
-        if let Some((key, value)) = text.split_once(sign) {
-            let value = value.trim();
-            value
-                .parse::<i64>()
-                .map_err(|_| format!("values[0]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"))?;
-            return Ok(Requirement::new(checked_key(key)?, operator, vec![value.to_owned()]));
-        }
-    }
-    if let Some((head, rest)) = text.split_once('(') {
-        return parse_set(head, rest);
-    }
-    Ok(Requirement::new(checked_key(text)?, Operator::Exists, vec![]))
-}
-
-fn parse_set(head: &str, rest: &str) -> Result<Requirement, String> {
-    let values = rest.trim_end().strip_suffix(')').ok_or_else(|| "found '', expected: ',' or ')'".to_owned())?;
-    let mut words = head.split_whitespace();
-    let (key, operator) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let operator = match operator {
-        "in" => Operator::In,
-        "notin" => Operator::NotIn,
-        other => return Err(format!("found '{other}', expected: in, notin, =, ==, !=, gt, lt")),
-    };
-    let values = values.split(',').map(|v| checked_value(v).map(str::to_owned)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Requirement::new(checked_key(key)?, operator, values))
-}
-
-fn checked_key(key: &str) -> Result<&str, String> {
-    let key = key.trim();
-    let name = key.rsplit('/').next().unwrap_or_default();
-    if name.is_empty() || name.len() > 63 || !is_label_text(name) {
-        return Err(format!(
-            "key: Invalid value: {key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        ));
-    }
-    Ok(key)
-}
-
-fn checked_value(value: &str) -> Result<&str, String> {
-    let value = value.trim();
-    if !value.is_empty() && (value.len() > 63 || !is_label_text(value)) {
-        return Err(format!(
-            "values[0]: Invalid value: {value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        ));
-    }
-    Ok(value)
-}
-
-fn is_label_text(text: &str) -> bool {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    edge(text.chars().next()) && edge(text.chars().last()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = self.requirements.iter().map(|r| r.to_string()).collect();
@@ -232,35 +142,6 @@ impl fmt::Display for Requirement {
             Operator::Gt => write!(f, "{}>{values}", self.key),
             Operator::Lt => write!(f, "{}<{values}", self.key),
         }
-    }
-}
-
-/// A field selector: equalities on paths.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldSelector {
-    terms: Vec<(String, String, bool)>,
-}
-
-impl FieldSelector {
-    /// Reads `a.b=c,d!=e`.
-    pub fn parse(text: &str) -> Result<FieldSelector, String> {
-        let mut terms = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
-                (path, value, false)
-            } else if let Some((path, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-                (path, value, true)
-            } else {
-                return Err(format!("invalid selector: '{text}'; can't understand '{part}'"));
-            };
-            terms.push((path.trim().to_owned(), value.trim().to_owned(), equal));
-        }
-        Ok(FieldSelector { terms })
-    }
-
-    /// Whether an object matches, given its fields; a missing field is empty.
-    pub fn matches(&self, field: impl Fn(&str) -> Option<String>) -> bool {
-        self.terms.iter().all(|(path, value, equal)| (field(path).unwrap_or_default() == *value) == *equal)
     }
 }
 
@@ -292,8 +173,27 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["a=b,", "e in (x", "a b c", "=x", "g>y"] {
-            assert!(Selector::parse(text).is_err(), "{text}");
+        for (text, expected) in [
+            ("a=b,", "found '', expected: identifier after ','"),
+            (",a=b", "found ',', expected: !, identifier, or 'end of string'"),
+            ("e in (x", "unable to parse requirement: found '', expected: ',' or ')'"),
+            ("e in x", "unable to parse requirement: found 'x' expected: '('"),
+            ("a=b c=d", "found 'c', expected: ',' or 'end of string'"),
+            ("!a=b", "found '=', expected: ',' or 'end of string'"),
+            ("a b c", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+            ("n>=3", "unable to parse requirement: found '=', expected: identifier"),
+            ("n>x", "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"),
+        ] {
+            assert_eq!(Selector::parse(text).err().as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn words_of_the_grammar_are_labels_where_no_operator_can_be() {
+        check("in in (in)", &[("in", "in")], true);
+        check("in=x", &[("in", "x")], true);
+        check("a in ()", &[("a", "")], true);
+        check("a in (,x)", &[("a", "")], true);
+        check("a=", &[("a", "")], true);
     }
 }
