@@ -4,18 +4,16 @@
 //! How long a stream lives is the server's business: `timeout_seconds` says what the client asked for.
 
 use serde_json::{Value, json};
-use sim_apimachinery::selector::{FieldSelector, Selector};
+use sim_apimachinery::list_options::Selection;
 use sim_apimachinery::{Kind, Object, Reason, Status};
 use sim_core::cluster::Cluster;
 use sim_core::component::ChangeType;
-use sim_core::kube_apiserver::selectable_field;
 
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Answer;
 use crate::negotiation::{Form, negotiate};
-use crate::respond::bad_request;
 use crate::served::Served;
-use crate::verbs::Shown;
+use crate::verbs::{Shown, list_options};
 
 /// One stream.
 #[derive(Debug)]
@@ -24,8 +22,7 @@ pub struct Watch {
     group: String,
     version: String,
     namespace: String,
-    labels: Selector,
-    fields: FieldSelector,
+    selection: Selection,
     shown: Shown,
     /// The revision up to which the client knows everything.
     cursor: u64,
@@ -41,17 +38,16 @@ pub struct Watch {
 /// Begins a stream.
 pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let query = &exchange.query;
-    let mut fields = query.get("fieldSelector").to_owned();
+    let mut options = list_options(exchange)?;
     if !exchange.path.name.is_empty() {
-        fields = format!("metadata.name={}", exchange.path.name);
+        options.fields = format!("metadata.name={}", exchange.path.name);
     }
     let mut watch = Watch {
         kind: exchange.served.kind,
         group: exchange.served.group.to_owned(),
         version: exchange.served.version.to_owned(),
         namespace: exchange.path.namespace.clone(),
-        labels: Selector::parse(query.get("labelSelector")).map_err(bad_request)?,
-        fields: FieldSelector::parse(&fields).map_err(bad_request)?,
+        selection: exchange.cluster.apiserver().selection(exchange.served.kind, &options, true)?,
         shown: Shown::new(negotiate(exchange.request)?.form, query.get("includeObject")),
         cursor: 0,
         first: vec![],
@@ -119,10 +115,8 @@ impl Watch {
     }
 
     fn matches(&self, object: &Object) -> bool {
-        let nothing = Default::default();
         (self.namespace.is_empty() || self.kind == Kind::Namespace || object.namespace() == self.namespace)
-            && self.labels.matches(object.metadata().labels.as_ref().unwrap_or(&nothing))
-            && self.fields.matches(|path| selectable_field(object, path))
+            && self.selection.matches(object)
     }
 
     /// The frames of all that happened since the last call.

@@ -4,6 +4,7 @@
 pub mod defaults;
 pub mod duration;
 pub mod intstr;
+pub mod ip;
 pub mod list_options;
 pub mod managed_fields;
 pub mod names;
@@ -19,7 +20,7 @@ pub mod validation;
 pub mod yaml;
 
 pub use request::{
-    Answer, DeleteOptions, FieldValidation, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, UserInfo, Verb,
+    Answer, DeleteOptions, FieldValidation, Page, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, UserInfo, Verb,
 };
 pub use sim_object::{CustomKind, CustomObject, Kind, Object, ObjectKey, Resource, Scope, Trait, Typed, for_each_kind, kinds, object};
 pub use status::{Cause, Reason, Status};

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
 use crate::kinds::Kind;
+use crate::list_options::ListOptions;
 use crate::object::{Object, ObjectKey};
 use crate::status::Status;
 
@@ -80,8 +81,8 @@ pub enum Part {
 pub enum Verb {
     /// Read one object.
     Get { key: ObjectKey },
-    /// Read many; an empty namespace means all. Selectors are in their string form, empty for none.
-    List { kind: Kind, namespace: Arc<str>, labels: String, fields: String },
+    /// Read many; an empty namespace means all.
+    List { kind: Kind, namespace: Arc<str>, options: Box<ListOptions> },
     /// Make an object; its name may be left to `generateName`.
     Create { object: Object },
     /// Replace an object; a resourceVersion in it must match.
@@ -91,7 +92,7 @@ pub enum Verb {
     /// Delete an object.
     Delete { key: ObjectKey, options: DeleteOptions },
     /// Delete all that match.
-    DeleteCollection { kind: Kind, namespace: Arc<str>, labels: String, fields: String, options: DeleteOptions },
+    DeleteCollection { kind: Kind, namespace: Arc<str>, selected: Box<ListOptions>, options: DeleteOptions },
     /// Bind a pod to a node (`pods/binding`).
     Bind { pod: ObjectKey, uid: String, node: Arc<str> },
     /// Evict a pod (`pods/eviction`), minding disruption budgets.
@@ -192,8 +193,8 @@ pub struct Scale {
 pub enum Reply {
     /// The object as stored (or as it was, when it is gone).
     Object(Object),
-    /// Objects and the revision at which they were read.
-    List { items: Vec<Object>, revision: u64 },
+    /// A page of objects.
+    List(Page),
     /// A scale.
     Scale(Scale),
     /// Usage of pods.
@@ -215,6 +216,19 @@ pub struct PodMetrics {
     pub window: u64,
     /// Per container: name, CPU in nanocores, memory in bytes.
     pub containers: Vec<(Arc<str>, u64, u64)>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Its items.
+    pub items: Vec<Object>,
+    /// The revision it shows.
+    pub revision: u64,
+    /// How to ask for the next page; empty for the last one.
+    pub continue_token: String,
+    /// How many objects follow, where it can be told: not with selectors.
+    pub remaining: Option<u64>,
 }
 
 /// The outcome of a request.

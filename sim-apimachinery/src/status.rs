@@ -178,6 +178,9 @@ impl Status {
         if self.reason != Reason::Unknown {
             shown["reason"] = format!("{:?}", self.reason).into();
         }
+        if !self.continue_token.is_empty() {
+            shown["metadata"]["continue"] = self.continue_token.as_str().into();
+        }
         let details = self.details();
         if self.empty_details || !details.is_empty() {
             shown["details"] = Value::Object(details);

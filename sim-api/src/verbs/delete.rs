@@ -56,12 +56,11 @@ pub fn delete_collection(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let verb = Verb::DeleteCollection {
         kind: exchange.served.kind,
         namespace: exchange.path.namespace.as_str().into(),
-        labels: exchange.query.get("labelSelector").to_owned(),
-        fields: exchange.query.get("fieldSelector").to_owned(),
+        selected: Box::new(read::list_options(exchange)?),
         options: options(exchange)?,
     };
     match exchange.ask(verb)? {
-        Reply::List { items, revision } => Ok(show::list(exchange, &items, json!({"resourceVersion": revision.to_string()}))?.into()),
+        Reply::List(page) => Ok(show::list(exchange, &page.items, read::list_metadata(&page))?.into()),
         other => read::unexpected(&other),
     }
 }

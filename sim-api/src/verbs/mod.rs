@@ -6,6 +6,7 @@ mod read;
 mod show;
 mod write;
 
+pub use read::list_options;
 pub use show::{Shown, empty_object};
 
 use crate::frontend::{Exchange, Outcome};

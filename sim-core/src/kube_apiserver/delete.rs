@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Propagation, Reply, Status};
+use sim_apimachinery::list_options::ListOptions;
+use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Propagation, Status};
 
 use super::{ApiServer, Call, Outcome, collected};
 use crate::time::{SECOND, SimTime};
@@ -58,17 +59,16 @@ impl ApiServer {
         &mut self,
         kind: Kind,
         namespace: &str,
-        labels: &str,
-        fields: &str,
+        selected: &ListOptions,
         options: &DeleteOptions,
         call: &mut Call<'_>,
-    ) -> Outcome<Reply> {
-        let items = self.selected(kind, namespace, labels, fields)?;
-        for item in &items {
+    ) -> Outcome<Page> {
+        let page = self.list_page(kind, namespace, selected)?;
+        for item in &page.items {
             // Whatever is gone meanwhile is gone; a namespace that is going already is no failure either.
             let _outcome = self.delete(&item.key(), options, call);
         }
-        Ok(Reply::List { items, revision: self.etcd.revision() })
+        Ok(page)
     }
 }
 

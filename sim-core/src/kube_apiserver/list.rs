@@ -6,22 +6,9 @@
 use std::collections::BTreeMap;
 
 use sim_apimachinery::list_options::{Continue, ListOptions, Selection, parse_resource_version};
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Reason, Status};
+use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Page, Reason, Status};
 
 use super::{ApiServer, Outcome};
-
-/// A page of a list.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// Its items.
-    pub items: Vec<Object>,
-    /// The revision it shows.
-    pub revision: u64,
-    /// How to ask for the next page; empty for the last one.
-    pub continue_token: String,
-    /// How many objects follow, where it can be told: not with selectors.
-    pub remaining: Option<u64>,
-}
 
 /// At which revision to read, and from which key on.
 struct Place {

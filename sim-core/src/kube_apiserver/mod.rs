@@ -29,7 +29,6 @@ use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason,
 
 use self::allocation::ServiceAllocator;
 use self::authorization::BindingIndex;
-pub use self::list::Page;
 use crate::etcd::{Etcd, Health, Write};
 use crate::random::Random;
 use crate::time::SimTime;
@@ -152,13 +151,13 @@ impl ApiServer {
     fn dispatch(&mut self, verb: Verb, call: &mut Call<'_>) -> Answer {
         match verb {
             Verb::Get { key } => self.get(&key).map(Reply::Object),
-            Verb::List { kind, namespace, labels, fields } => self.list(kind, &namespace, &labels, &fields),
+            Verb::List { kind, namespace, options } => self.list_page(kind, &namespace, &options).map(Reply::List),
             Verb::Create { object } => self.create(object, call).map(Reply::Object),
             Verb::Update { object, part } => self.update(object, part, call).map(Reply::Object),
             Verb::Patch { key, part, patch } => self.patch(&key, part, patch, call).map(Reply::Object),
             Verb::Delete { key, options } => self.delete(&key, &options, call).map(Reply::Object),
-            Verb::DeleteCollection { kind, namespace, labels, fields, options } => {
-                self.delete_collection(kind, &namespace, &labels, &fields, &options, call)
+            Verb::DeleteCollection { kind, namespace, selected, options } => {
+                self.delete_collection(kind, &namespace, &selected, &options, call).map(Reply::List)
             }
             Verb::Bind { pod, uid, node } => self.bind(&pod, &uid, &node, call).map(|()| Reply::Done),
             Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),

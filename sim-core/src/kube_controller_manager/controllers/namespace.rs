@@ -47,7 +47,7 @@ impl Controller for NamespaceController {
     }
 
     fn resume(&mut self, key: &ObjectKey, stage: u8, answers: &[Answer], view: &mut View<'_>) -> Plan {
-        let remains = answers.iter().any(|a| matches!(a, Ok(Reply::List { items, .. }) if !items.is_empty()) || a.is_err());
+        let remains = answers.iter().any(|a| matches!(a, Ok(Reply::List(page)) if !page.items.is_empty()) || a.is_err());
         if remains {
             return Plan { then: Then::After(AGAIN), ..Plan::nothing() };
         }
@@ -76,6 +76,6 @@ impl Controller for NamespaceController {
 
 fn collection(kind: Kind, namespace: &Arc<str>) -> Ask {
     let options = DeleteOptions { propagation: Some(Propagation::Background), ..Default::default() };
-    let verb = Verb::DeleteCollection { kind, namespace: namespace.clone(), labels: String::new(), fields: String::new(), options };
+    let verb = Verb::DeleteCollection { kind, namespace: namespace.clone(), selected: Box::default(), options };
     Ask::new(verb, format!("all {} in it", kind.resource().plural))
 }

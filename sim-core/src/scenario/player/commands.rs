@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
-use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Propagation, Reply, Typed, Verb};
+use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Part, Patch, Propagation, Reply, Typed, Verb};
 
 use super::apply::shown;
 use super::select::DEFAULT_NAMESPACE;
@@ -168,9 +168,8 @@ impl Player {
                 "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again".into(),
             ));
         }
-        let list =
-            Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
-        let Reply::List { items, .. } = self.ask("kubectl-rollout", list, watch)? else { return Ok(String::new()) };
+        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), options: Box::default() };
+        let Reply::List(Page { items, .. }) = self.ask("kubectl-rollout", list, watch)? else { return Ok(String::new()) };
         let uid = object.uid().to_owned();
         let mut sets: Vec<(i64, Object)> =
             items.into_iter().filter(|o| o.controller().is_some_and(|c| c.uid == uid)).map(|o| (revision(&o), o)).collect();
@@ -193,9 +192,8 @@ impl Player {
 
     fn history(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
         let object = self.one(&rollout.object)?;
-        let list =
-            Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), labels: String::new(), fields: String::new() };
-        let Reply::List { items, .. } = self.ask("kubectl", list, watch)? else { return Ok(String::new()) };
+        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), options: Box::default() };
+        let Reply::List(Page { items, .. }) = self.ask("kubectl", list, watch)? else { return Ok(String::new()) };
         let mut revisions: Vec<i64> =
             items.iter().filter(|o| o.controller().is_some_and(|c| c.uid == object.uid())).map(revision).collect();
         revisions.sort_unstable();
