@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use sim_apimachinery::list_options::{Continue, ListOptions, Selection, parse_resource_version};
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Page, Reason, Status};
+use sim_apimachinery::{Cause, Kind, Object, Page, Reason, Status};
 
 use super::{ApiServer, Outcome};
 
@@ -61,17 +61,11 @@ impl ApiServer {
 
     /// The fields a custom resource can be selected by, without the leading dot.
     fn selectable_fields(&self, kind: Kind) -> Vec<String> {
-        let Kind::Custom(_) = kind else { return vec![] };
-        let resource = kind.resource();
-        let key = ObjectKey::new(Kind::CustomResourceDefinition, "", &resource.qualified());
-        let Some(Object::CustomResourceDefinition(definition)) = self.etcd.get(&key) else { return vec![] };
-        let version = definition.spec.versions.iter().find(|v| v.name == resource.version);
-        let fields = version.and_then(|v| v.selectable_fields.as_ref()).into_iter().flatten();
-        fields.map(|f| f.json_path.trim_start_matches('.').to_owned()).collect()
+        self.resource_of(kind).map(|resource| resource.version().selectable_fields.clone()).unwrap_or_default()
     }
 
     fn keyed(&self, kind: Kind, namespace: &str) -> BTreeMap<String, Object> {
-        self.etcd.list(kind, namespace).map(|o| (key(o, namespace), o.clone())).collect()
+        self.etcd.list(kind, namespace).map(|o| (key(o, namespace), self.present(o, kind))).collect()
     }
 
     /// The objects as they were at a revision.
@@ -85,7 +79,7 @@ impl ApiServer {
                 continue;
             }
             match &change.previous {
-                Some(previous) => objects.insert(key(object, namespace), previous.clone()),
+                Some(previous) => objects.insert(key(object, namespace), self.present(previous, kind)),
                 None => objects.remove(&key(object, namespace)),
             };
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{DeleteOptions, Request, Verb};
+use sim_apimachinery::{DeleteOptions, ObjectKey, Request, Verb};
 
 use super::*;
 use crate::kube_apiserver::ApiServerConfig;
