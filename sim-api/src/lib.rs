@@ -14,6 +14,8 @@ mod subresources;
 mod verbs;
 mod watch;
 
+pub mod printers;
+
 pub use frontend::{Frontend, Settings};
 pub use http::{Answer, Connect, ConnectKind, Request, Response};
 pub use watch::Watch;
