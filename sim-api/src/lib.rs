@@ -14,7 +14,10 @@ mod subresources;
 mod verbs;
 mod watch;
 
+pub mod discovery;
+pub mod openapi;
 pub mod printers;
+pub mod protobuf;
 
 pub use frontend::{Frontend, Settings};
 pub use http::{Answer, Connect, ConnectKind, Request, Response};

@@ -22,6 +22,7 @@ pub(super) fn cells(name: &str, object: View<'_>) -> Option<Vec<Value>> {
         "ResourceClaim" => cells![object.name(), claim_state(object), object.age()],
         "ResourceSlice" => resource_slice(object),
         "DeviceTaintRule" => device_taint_rule(object),
+        "ResourcePoolStatusRequest" => pool_status(object),
         "PodGroup" => pod_group(object),
         "StorageVersion" => storage_version(object),
         "StorageVersionMigration" => migration(object),
@@ -156,6 +157,33 @@ fn device_taint_rule(object: View<'_>) -> Vec<Value> {
     let taint = |field: &str| object.text(&format!("spec.taint.{field}"));
     let added = if object.has("spec.taint.timeAdded") { object.since("spec.taint.timeAdded") } else { String::new() };
     cells![object.name(), taint("key"), taint("value"), taint("effect"), added, object.age()]
+}
+
+fn pool_status(object: View<'_>) -> Vec<Value> {
+    let is_ended = |c: &View<'_>| matches!(c.text("type"), "Complete" | "Failed") && c.text("status") == "True";
+    let ended = object.list("status.conditions").find(is_ended);
+    let (pools, shown) = (object.number("status.poolCount"), object.count("status.pools"));
+    let status = match ended.map(|condition| condition.text("type")) {
+        Some("Complete") if pools > shown => format!("Complete ({shown}/{pools} pools)"),
+        other => other.unwrap_or("Pending").to_owned(),
+    };
+    let counted = object.has("status") && !status.starts_with("Failed");
+    let cell = |number: i64| if counted { number.to_string() } else { "-".to_owned() };
+    let sum = |field: &str| cell(object.list("status.pools").map(|pool| pool.number(field)).sum());
+    let errors = object.list("status.pools").filter(|pool| pool.has("validationError")).count();
+    let completed = ended.filter(|condition| condition.text("type") == "Complete");
+    cells![
+        object.name(),
+        object.text("spec.driver"),
+        sum("totalDevices"),
+        sum("availableDevices"),
+        sum("allocatedDevices"),
+        sum("unavailableDevices"),
+        cell(i64::try_from(errors).unwrap_or(i64::MAX)),
+        pools,
+        status,
+        completed.map_or_else(|| "<none>".to_owned(), |condition| condition.since("lastTransitionTime")),
+    ]
 }
 
 fn pod_group(object: View<'_>) -> Vec<Value> {

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Writes src/openapi/schemas.zlib: the schemas and the query parameters of the OpenAPI documents.
+
+    git clone --depth 1 -b v1.36.2 https://github.com/kubernetes/kubernetes
+    python3 openapi.py kubernetes/api/openapi-spec/v3 ../src/openapi/schemas.zlib
+
+NOTICE: derived from the OpenAPI definitions of Kubernetes, Copyright The Kubernetes Authors, Apache License 2.0.
+Takes the versions that are served by default, as listed in src/discovery/resources.txt. Format, after decompression: lines
+`name<TAB>JSON`, sorted by name. A name with a question mark in front is a query parameter: `?limit`, or, where parameters of
+one name differ, `?fieldManager patch`, `?container PodExecOptions`, `?container log`.
+"""
+
+import json
+import os
+import sys
+import zlib
+
+
+def documents(folder):
+    table = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../src/discovery/resources.txt")
+    group = ""
+    files = ["api_openapi.json", "apis_openapi.json", "version_openapi.json", "apis__apps_openapi.json"]
+    for letter, *words in (line.split() for line in open(table) if not line.startswith("#")):
+        if letter == "G":
+            group = words[0]
+        elif letter == "V":
+            files.append("api__v1_openapi.json" if group == "-" else "apis__%s__%s_openapi.json" % (group, words[0]))
+    return [json.load(open(os.path.join(folder, name))) for name in files]
+
+
+def variant(path, method, operation):
+    kind = operation.get("x-kubernetes-group-version-kind", {}).get("kind", "")
+    if kind.endswith("Options"):
+        return " " + kind
+    return " log" if path.endswith("/log") else ""
+
+
+def parameters(document):
+    for path, item in document["paths"].items():
+        operations = [(m, o) for m, o in item.items() if m != "parameters"]
+        for method, operation in operations:
+            for parameter in operation.get("parameters", []) + item.get("parameters", []):
+                if parameter["in"] != "query":
+                    continue
+                extra = variant(path, method, operation)
+                if parameter["name"] == "fieldManager" and "required for apply" in parameter["description"]:
+                    extra = " patch"
+                yield "?" + parameter["name"] + ("" if parameter["name"] == "pretty" else extra), parameter
+
+
+def main():
+    found = {}
+    for document in documents(sys.argv[1]):
+        for name, schema in document["components"].get("schemas", {}).items():
+            # The longest list of kinds is the one that all documents but the core group's have.
+            if len(json.dumps(schema)) > len(json.dumps(found.get(name, {}))):
+                found[name] = schema
+        found.update(parameters(document))
+    text = "".join("%s\t%s\n" % (name, json.dumps(found[name], separators=(",", ":"), sort_keys=True)) for name in sorted(found))
+    open(sys.argv[2], "wb").write(zlib.compress(text.encode(), 9))
+
+
+if __name__ == "__main__":
+    main()
