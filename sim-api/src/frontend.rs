@@ -12,7 +12,7 @@ use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
-use crate::{subresources, verbs};
+use crate::{pages, subresources, verbs};
 
 /// Bodies may have this many bytes.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -80,7 +80,7 @@ impl Frontend {
         match Route::parse(&request.path) {
             Route::Resource(path) => resource(cluster, request, path, user),
             Route::NoResource => Err(no_resource()),
-            Route::Path(path) => Ok(server_path(&path)),
+            Route::Path(path) => Ok(pages::answer(cluster, request, &path)?.into()),
         }
     }
 
@@ -106,16 +106,11 @@ fn too_large() -> Box<Status> {
     Box::new(Status::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {BODY_BYTES_MAX}")))
 }
 
-fn server_path(path: &str) -> Answer {
-    match path {
-        "/healthz" | "/livez" | "/readyz" => Response::text(200, "ok").into(),
-        _ => Response::text(404, "404 page not found\n").into(),
-    }
-}
-
 fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
-    let Some(served) = Served::built_in(&group, &version, &path.resource) else { return Err(no_resource()) };
+    let Some(served) = Served::built_in(&group, &version, &path.resource) else {
+        return if pages::is_group_served(cluster, &group) { Err(no_resource()) } else { Ok(pages::not_found().into()) };
+    };
     if !served.is_namespaced() && !path.namespace.is_empty() && path.resource != "namespaces" {
         return Err(no_resource());
     }

@@ -6,6 +6,7 @@
 mod frontend;
 mod http;
 mod negotiation;
+mod pages;
 mod query;
 mod respond;
 mod route;

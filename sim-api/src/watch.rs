@@ -48,7 +48,7 @@ pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
         version: exchange.served.version.to_owned(),
         namespace: exchange.path.namespace.clone(),
         selection: exchange.cluster.apiserver().selection(exchange.served.kind, &options, true)?,
-        shown: Shown::new(negotiate(exchange.request)?.form, query.get("includeObject")),
+        shown: Shown::new(negotiate(exchange.request)?.form, query.get("includeObject"))?,
         cursor: 0,
         first: vec![],
         ended: false,
@@ -177,7 +177,7 @@ impl Watch {
         }
         let served = self.served();
         let object = crate::verbs::empty_object(&served, metadata);
-        self.shown.bookmark(object)
+        self.shown.bookmark(self.kind, object)
     }
 
     /// The form in which events are shown.

@@ -2,7 +2,7 @@
 """Writes src/openapi/schemas.zlib: the schemas and the query parameters of the OpenAPI documents.
 
     git clone --depth 1 -b v1.36.2 https://github.com/kubernetes/kubernetes
-    python3 openapi.py kubernetes/api/openapi-spec/v3 ../src/openapi/schemas.zlib
+    python3 openapi.py kubernetes/api/openapi-spec ../src/openapi/schemas.zlib
 
 NOTICE: derived from the OpenAPI definitions of Kubernetes, Copyright The Kubernetes Authors, Apache License 2.0.
 Takes the versions that are served by default, as listed in src/discovery/resources.txt. Format, after decompression: lines
@@ -25,7 +25,7 @@ def documents(folder):
             group = words[0]
         elif letter == "V":
             files.append("api__v1_openapi.json" if group == "-" else "apis__%s__%s_openapi.json" % (group, words[0]))
-    return [json.load(open(os.path.join(folder, name))) for name in files]
+    return [json.load(open(os.path.join(folder, "v3", name))) for name in files]
 
 
 def variant(path, method, operation):
@@ -51,11 +51,12 @@ def parameters(document):
 def main():
     found = {}
     for document in documents(sys.argv[1]):
-        for name, schema in document["components"].get("schemas", {}).items():
-            # The longest list of kinds is the one that all documents but the core group's have.
-            if len(json.dumps(schema)) > len(json.dumps(found.get(name, {}))):
-                found[name] = schema
+        found.update(document["components"].get("schemas", {}))
         found.update(parameters(document))
+    # Documents of version 3 tell of a type that is a kind of every group only the kinds of their own group.
+    for name, schema in json.load(open(os.path.join(sys.argv[1], "swagger.json")))["definitions"].items():
+        if name in found and "x-kubernetes-group-version-kind" in schema:
+            found[name] = dict(found[name], **{"x-kubernetes-group-version-kind": schema["x-kubernetes-group-version-kind"]})
     text = "".join("%s\t%s\n" % (name, json.dumps(found[name], separators=(",", ":"), sort_keys=True)) for name in sorted(found))
     open(sys.argv[2], "wb").write(zlib.compress(text.encode(), 9))
 

@@ -93,7 +93,7 @@ fn hash_of(definitions: &[Value], path: &str) -> String {
 
 fn make(definitions: &[Value], path: &str) -> Option<Value> {
     if let Some((at, operation)) = small::operation_at(path) {
-        return Some(document(json!({at: {"get": operation}}), BTreeMap::new(), ""));
+        return Some(document(json!({at: {"get": operation}}), BTreeMap::new(), "", "v1"));
     }
     for group in groups(definitions) {
         for version in group.versions.iter().filter(|version| version_path(&group.name, &version.name) == path) {
@@ -105,7 +105,7 @@ fn make(definitions: &[Value], path: &str) -> Option<Value> {
 
 fn version_document(definitions: &[Value], group: &str, version: &ServedVersion) -> Value {
     let (paths, own) = version_parts(definitions, group, version);
-    document(Value::Object(paths), own, group)
+    document(Value::Object(paths), own, group, &version.name)
 }
 
 /// Paths of a version, and the schemas that only custom resources bring.
@@ -120,8 +120,8 @@ fn version_parts(definitions: &[Value], group: &str, version: &ServedVersion) ->
 }
 
 /// A document with all schemas its paths name, directly or through each other.
-fn document(paths: Value, own: BTreeMap<String, Value>, group: &str) -> Value {
-    let schemas = reachable(&paths, own, group == CORE_ONLY);
+fn document(paths: Value, own: BTreeMap<String, Value>, group: &str, version: &str) -> Value {
+    let schemas = reachable(&paths, own, group, version);
     let mut components = json!({"securitySchemes": security_schemes()});
     if !schemas.is_empty() {
         components["schemas"] = schemas.into_iter().collect();
@@ -129,14 +129,11 @@ fn document(paths: Value, own: BTreeMap<String, Value>, group: &str) -> Value {
     json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "1.36"}, "paths": paths, "components": components})
 }
 
-/// The group in whose document some schemas name the kinds of the core group only.
-const CORE_ONLY: &str = "";
-
 fn security_schemes() -> Value {
     json!({"BearerToken": {"description": "Bearer Token authentication", "in": "header", "name": "authorization", "type": "apiKey"}})
 }
 
-fn reachable(paths: &Value, mut own: BTreeMap<String, Value>, core_only: bool) -> BTreeMap<String, Value> {
+fn reachable(paths: &Value, mut own: BTreeMap<String, Value>, group: &str, version: &str) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     let mut wanted = BTreeSet::new();
     references(paths, &mut wanted);
@@ -145,20 +142,18 @@ fn reachable(paths: &Value, mut own: BTreeMap<String, Value>, core_only: bool) -
             continue;
         }
         let Some(mut schema) = own.remove(&name).or_else(|| archive::entry(&name)) else { continue };
-        if core_only {
-            keep_core_kinds(&mut schema);
-        }
+        keep_kinds(&mut schema, group, version);
         references(&schema, &mut wanted);
         found.insert(name, schema);
     }
     found
 }
 
-/// `DeleteOptions` and `WatchEvent` are kinds of every group.
-fn keep_core_kinds(schema: &mut Value) {
+/// `DeleteOptions` and `WatchEvent` are kinds of every group; a document tells of the core group's and its own.
+fn keep_kinds(schema: &mut Value, group: &str, version: &str) {
     if let Some(kinds) = schema.get_mut("x-kubernetes-group-version-kind").and_then(Value::as_array_mut) {
         if kinds.len() > 1 {
-            kinds.retain(|kind| kind["group"] == "");
+            kinds.retain(|kind| kind["group"] == "" || (kind["group"] == group && kind["version"] == version));
         }
     }
 }

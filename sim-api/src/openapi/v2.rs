@@ -6,10 +6,12 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
-use super::{Document, REFERENCE, document_paths, gnostic, make, security_schemes};
+use super::{Document, REFERENCE, archive, document_paths, gnostic, make, security_schemes};
 
 /// The content type of the protobuf form.
 pub const V2_PROTOBUF_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+const KINDS: &str = "x-kubernetes-group-version-kind";
 
 static BUILT_IN: LazyLock<(Document, Document)> = LazyLock::new(|| both(&[]));
 
@@ -38,11 +40,12 @@ fn v2(definitions: &[Value]) -> Value {
         let found = made["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
         paths.extend(found.into_iter().map(|(at, item)| (at, path_item(item))));
         let found = made.pointer_mut("/components/schemas").and_then(Value::as_object_mut).map(std::mem::take).unwrap_or_default();
-        for (name, value) in found {
-            // The core group's document tells fewer kinds of a few schemas than the others do.
-            if path != "api/v1" || !schemas.contains_key(&name) {
-                schemas.insert(name, schema(value));
+        for (name, mut value) in found {
+            // The archive knows all kinds of a type, a document of version 3 only some.
+            if let Some(kinds) = archive::entry(&name).and_then(|entry| entry.get(KINDS).cloned()) {
+                value[KINDS] = kinds;
             }
+            schemas.insert(name, schema(value));
         }
     }
     json!({
@@ -66,8 +69,12 @@ fn path_item(item: Value) -> Value {
 
 fn operation(mut operation: Value) -> Value {
     let body = operation.as_object_mut().and_then(|fields| fields.remove("requestBody"));
-    let consumes = body.as_ref().map_or_else(|| json!(["*/*"]), |body| json!(keys(&body["content"])));
     let produces = json!(keys(operation.pointer("/responses/200/content").unwrap_or(&Value::Null)));
+    let consumes = match &body {
+        Some(body) => json!(keys(&body["content"])),
+        None if operation.get("x-kubernetes-action").is_none() => produces.clone(),
+        None => json!(["*/*"]),
+    };
     let own = operation.get_mut("parameters").map(Value::take).map(parameters);
     let mut all: Vec<Value> = body.iter().map(body_parameter).collect();
     all.extend(own.and_then(|own| own.as_array().cloned()).unwrap_or_default());

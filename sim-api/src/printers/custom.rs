@@ -49,6 +49,7 @@ fn cell(definition: &Value, object: View<'_>) -> Option<Value> {
         "boolean" => found.as_bool().map(Value::from),
         "date" => found.as_str().map(|text| match text.parse() {
             Ok(time) => json!(human_duration(seconds_between(time, object.now()))),
+            Err(_) if text.is_empty() => json!("<unknown>"),
             Err(_) => json!("<invalid>"),
         }),
         _ => None,

@@ -16,10 +16,23 @@ fn bodies() -> Vec<(Vec<u8>, Value)> {
     include_str!("bodies.jsonl").lines().map(read).collect()
 }
 
+/// Without fields that hold nothing: Go writes null for a list that is not there, which protobuf cannot tell from an empty one.
+fn without_nothing(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, without_nothing(value)))
+            .filter(|(_, value)| !value.is_null() && *value != json!([]))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nothing).collect(),
+        other => other,
+    }
+}
+
 #[test]
 fn bodies_of_go_clients_are_the_objects_they_sent() {
     let bodies = bodies();
-    let differ = |(body, object): &&(Vec<u8>, Value)| decode(body).as_ref() != Ok(object);
+    let differ = |(body, object): &&(Vec<u8>, Value)| decode(body).map(without_nothing) != Ok(without_nothing(object.clone()));
     let wrong: Vec<String> = bodies
         .iter()
         .filter(differ)
@@ -92,24 +105,4 @@ fn schemas_inside_each_other_without_end_are_refused() {
     let version = field(4, &field(1, &schema));
     let message = field(2, &field(7, &version));
     assert_eq!(decode(&body("apiextensions.k8s.io/v1", "CustomResourceDefinition", &message)), Err("exceeded max depth".to_owned()));
-}
-
-#[test]
-#[ignore]
-fn zz_all() {
-    let all = std::fs::read_to_string("/tmp/edge/pb_all.jsonl").unwrap();
-    let mut n = 0;
-    for line in all.lines() {
-        let mut pair: Value = serde_json::from_str(line).unwrap();
-        let body = STANDARD.decode(pair["body"].as_str().unwrap()).unwrap();
-        let object = pair["object"].take();
-        let made = decode(&body);
-        if made.as_ref() != Ok(&object) {
-            n += 1;
-            if n < 15 {
-                println!("{:?}\n   GO {object}", made.map(|v| v.to_string()));
-            }
-        }
-    }
-    println!("{n} differ of {}", all.lines().count());
 }

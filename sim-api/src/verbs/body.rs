@@ -5,6 +5,7 @@ use sim_apimachinery::yaml::{self, Limits};
 use sim_apimachinery::{Object, Reason, Status};
 
 use crate::frontend::{Exchange, Outcome};
+use crate::protobuf;
 use crate::respond::bad_request;
 
 /// How a body is written.
@@ -45,7 +46,7 @@ pub fn decode(exchange: &Exchange<'_>) -> Outcome<Value> {
             let read = yaml::read(text, &Limits::default()).map_err(|e| bad_request(format!("yaml: {e:?}")))?;
             Ok(read.documents.into_iter().next().map_or(Value::Null, |d| d.value))
         }
-        Media::Protobuf => Err(unsupported()),
+        Media::Protobuf => protobuf::decode(body).map_err(bad_request),
     }
 }
 

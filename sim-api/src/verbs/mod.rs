@@ -4,6 +4,7 @@ mod body;
 mod delete;
 mod read;
 mod show;
+mod table;
 mod write;
 
 pub use read::list_options;

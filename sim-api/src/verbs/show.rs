@@ -1,14 +1,17 @@
 //! Objects and lists as answers: whole, as a table, or their metadata only.
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Object, schema};
+use sim_apimachinery::{Kind, Object, schema};
 use sim_core::cluster::Cluster;
 
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Response;
 use crate::negotiation::Form;
-use crate::respond::{bad_request, value};
+use crate::printers::{IncludeObject, partial_object_metadata, partial_object_metadata_list};
+use crate::respond::value;
 use crate::served::Served;
+
+use super::table::{self, Look, not_acceptable};
 
 /// An object as it is shown at a served version.
 pub fn encoded(served: &Served<'_>, object: &Object) -> Value {
@@ -26,8 +29,18 @@ pub fn object(exchange: &Exchange<'_>, status: u16, object: &Object) -> Outcome<
     let shown = encoded(&exchange.served, object);
     let shown = match exchange.accepted.form {
         Form::Object => shown,
-        Form::Metadata(version) => metadata_only(&shown, version),
-        Form::Table(_) | Form::MetadataList(_) => shown,
+        Form::Metadata(version) => partial_object_metadata(&shown, version),
+        Form::MetadataList(_) => {
+            let go_type = table::go_type(&exchange.served, "");
+            return Err(not_acceptable(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({go_type})"
+            )));
+        }
+        Form::Table(version) => {
+            let include = table::include(exchange.query.get("includeObject"))?;
+            let look = Look { version, include, headers: true };
+            look.table(exchange.cluster, &exchange.served, &[(object, &shown)], &shown["metadata"])
+        }
     };
     Ok(value(status, &shown, exchange.accepted.encoding))
 }
@@ -38,22 +51,21 @@ pub fn list(exchange: &Exchange<'_>, items: &[Object], metadata: Value) -> Outco
     let shown: Vec<Value> = items.iter().map(|o| encoded(&exchange.served, o)).collect();
     let body = match exchange.accepted.form {
         Form::Metadata(_) => {
-            return Err(bad_request(format!("you requested PartialObjectMetadata, but the requested object is a list (*{kind}List)")));
+            let go_type = table::go_type(&exchange.served, "List");
+            return Err(not_acceptable(format!("you requested PartialObjectMetadata, but the requested object is a list ({go_type})")));
         }
-        Form::MetadataList(version) => {
-            let items: Vec<Value> = shown.iter().map(|o| metadata_only(o, version)).collect();
-            json!({"kind": "PartialObjectMetadataList", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata, "items": items})
+        Form::MetadataList(version) => partial_object_metadata_list(&shown.iter().collect::<Vec<_>>(), &metadata, version),
+        Form::Table(version) => {
+            let include = table::include(exchange.query.get("includeObject"))?;
+            let rows: Vec<(&Object, &Value)> = items.iter().zip(&shown).collect();
+            Look { version, include, headers: true }.table(exchange.cluster, &exchange.served, &rows, &metadata)
         }
-        Form::Object | Form::Table(_) => {
+        Form::Object => {
             let items: Vec<Value> = shown.into_iter().map(without_type).collect();
             json!({"kind": format!("{kind}List"), "apiVersion": exchange.served.api_version(), "metadata": metadata, "items": items})
         }
     };
     Ok(value(200, &body, exchange.accepted.encoding))
-}
-
-fn metadata_only(shown: &Value, version: &str) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": shown["metadata"]})
 }
 
 fn without_type(mut shown: Value) -> Value {
@@ -68,13 +80,15 @@ fn without_type(mut shown: Value) -> Value {
 #[derive(Debug)]
 pub struct Shown {
     form: Form,
+    include: IncludeObject,
     columns_told: bool,
 }
 
 impl Shown {
     /// A stream in this form.
-    pub fn new(form: Form, _include_object: &str) -> Shown {
-        Shown { form, columns_told: false }
+    pub fn new(form: Form, include_object: &str) -> Outcome<Shown> {
+        let include = if matches!(form, Form::Table(_)) { table::include(include_object)? } else { IncludeObject::Metadata };
+        Ok(Shown { form, include, columns_told: false })
     }
 
     /// The form.
@@ -83,19 +97,32 @@ impl Shown {
     }
 
     /// The object of an event.
-    pub fn event(&mut self, _cluster: &mut Cluster, served: &Served<'_>, object: &Object) -> Value {
-        self.form_of(encoded(served, object))
+    pub fn event(&mut self, cluster: &mut Cluster, served: &Served<'_>, object: &Object) -> Value {
+        let shown = encoded(served, object);
+        match self.look() {
+            Some(look) => look.table(cluster, served, &[(object, &shown)], &shown["metadata"]),
+            None => self.form_of(shown),
+        }
     }
 
     /// The object of a bookmark.
-    pub fn bookmark(&mut self, object: Value) -> Value {
-        self.form_of(object)
+    pub fn bookmark(&mut self, kind: Kind, object: Value) -> Value {
+        match self.look() {
+            Some(look) => look.bookmark(kind, &object),
+            None => self.form_of(object),
+        }
     }
 
-    fn form_of(&mut self, shown: Value) -> Value {
-        self.columns_told = true;
+    /// How the next table of the stream looks, if tables are wanted.
+    fn look(&mut self) -> Option<Look> {
+        let Form::Table(version) = self.form else { return None };
+        let headers = !std::mem::replace(&mut self.columns_told, true);
+        Some(Look { version, include: self.include, headers })
+    }
+
+    fn form_of(&self, shown: Value) -> Value {
         match self.form {
-            Form::Metadata(version) | Form::MetadataList(version) => metadata_only(&shown, version),
+            Form::Metadata(version) | Form::MetadataList(version) => partial_object_metadata(&shown, version),
             Form::Object | Form::Table(_) => shown,
         }
     }
