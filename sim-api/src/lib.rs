@@ -22,4 +22,5 @@ pub mod protobuf;
 
 pub use frontend::{Frontend, Settings};
 pub use http::{Answer, Connect, ConnectKind, Request, Response};
+pub use negotiation::clauses as accept_clauses;
 pub use watch::Watch;

@@ -165,7 +165,8 @@ impl Watch {
     }
 
     /// A frame that tells how far the stream is.
-    pub fn bookmark(&mut self) -> Vec<u8> {
+    pub fn bookmark(&mut self, cluster: &Cluster) -> Vec<u8> {
+        self.cursor = self.cursor.max(cluster.etcd().revision());
         let object = self.bookmark_object(false);
         frame("BOOKMARK", &object)
     }

@@ -9,6 +9,7 @@ mod output;
 mod report;
 mod run;
 mod schema;
+mod serve;
 mod session;
 mod timeline;
 
@@ -32,6 +33,10 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show objects at a moment of a scenario
     Get(get::GetArguments),
+    /// Serve the cluster through the Kubernetes API, for kubectl and other clients
+    Serve(serve::ServeArguments),
+    /// Print the kubeconfig of the running server
+    Kubeconfig(serve::KubeconfigArguments),
     /// Print the JSON schema of scenario files
     Schema,
 }
@@ -54,6 +59,8 @@ fn dispatch(command: Command) -> i32 {
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Get(arguments) => get::get(&arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Kubeconfig(arguments) => serve::kubeconfig(&arguments),
         Command::Schema => schema::print(),
     }
 }

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::{Object, Request, Verb};
 use sim_workload::ProfileSet;
 
-use super::{Cluster, ComponentId, Event, SCRAPE_INTERVAL};
+use super::{Cluster, ComponentId, Event, SCRAPE_INTERVAL, Settings};
 use crate::kubelet::{Kubelet, KubeletConfig};
 use crate::time::SECOND;
 use crate::trace::BEGINNING;
@@ -21,21 +21,28 @@ use crate::trace::BEGINNING;
 const SETTLE: u64 = 30 * SECOND;
 
 impl Cluster {
-    pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>) {
+    pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>, settings: &Settings) {
         for object in first_objects() {
             self.plant(object);
         }
         self.told = self.etcd().revision();
-        self.start(&ComponentId::ControllerManager, BEGINNING);
-        self.start(&ComponentId::Scheduler, BEGINNING);
-        self.start(&ComponentId::Proxy, BEGINNING);
-        for node in self.profile.nodes.clone() {
+        for (part, component) in [
+            ("kube-controller-manager", ComponentId::ControllerManager),
+            ("kube-scheduler", ComponentId::Scheduler),
+            ("kube-proxy", ComponentId::Proxy),
+        ] {
+            if settings.has(part) {
+                self.start(&component, BEGINNING);
+            }
+        }
+        let nodes = if settings.has("kubelet") { self.profile.nodes.clone() } else { vec![] };
+        for node in nodes {
             let config = KubeletConfig::new(&node, &self.profile.registry, &self.profile.kubelet);
             let name = config.node.clone();
             self.kubelets.insert(name.clone(), Kubelet::new(Arc::new(config), profiles.clone()));
             self.start(&ComponentId::Kubelet(name), BEGINNING);
         }
-        if self.profile.metrics_server {
+        if self.profile.metrics_server && settings.has("metrics-server") {
             let first = self.links.below(SCRAPE_INTERVAL);
             self.push(self.now.plus(first), Event::Scrape);
         }

@@ -5,6 +5,7 @@
 mod boot;
 mod faults;
 pub mod profile;
+mod settings;
 mod traffic;
 mod watches;
 
@@ -16,6 +17,7 @@ use sim_workload::ProfileSet;
 
 pub use self::faults::{Fault, Process};
 pub use self::profile::{LinkLatencies, Profile};
+pub use self::settings::Settings;
 pub use self::traffic::{HttpCall, HttpOutcome, Target};
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, Wish};
@@ -100,11 +102,21 @@ const SCRAPE_INTERVAL: Nanos = 15 * SECOND;
 const STORE_TIMEOUT: Nanos = 7 * SECOND;
 
 impl Cluster {
-    /// A fresh cluster: its control plane started, its nodes registering. Run it a little until it is ready.
+    /// A fresh cluster with all its parts.
     pub fn new(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64) -> Cluster {
+        Cluster::made(profile, profiles, seed, &Settings::default())
+    }
+
+    /// A fresh cluster without some of its parts, or begun at another moment. The error names a part that does not exist.
+    pub fn with(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64, settings: &Settings) -> Result<Cluster, String> {
+        settings.check()?;
+        Ok(Cluster::made(profile, profiles, seed, settings))
+    }
+
+    fn made(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64, settings: &Settings) -> Cluster {
         let mut chance = Random::named(seed, "start");
-        let started = SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND));
-        let manager_config = ManagerConfig { load_balancer: profile.load_balancer };
+        let started = settings.start.unwrap_or(SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND)));
+        let manager_config = ManagerConfig { load_balancer: profile.load_balancer, without: settings.without.clone() };
         let mut cluster = Cluster {
             now: started,
             started,
@@ -129,7 +141,7 @@ impl Cluster {
             trace: Trace::new(started),
             profile,
         };
-        cluster.boot(profiles);
+        cluster.boot(profiles, settings);
         cluster
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sim_apimachinery::{Kind, Object};
-use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRequest, HttpResult, Process};
+use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRequest, HttpResult, LogLine, Process};
 
 use super::{Cluster, ComponentId};
 use crate::component::Input;
@@ -190,6 +190,16 @@ impl Cluster {
         let result = change(process);
         self.give(&ComponentId::Kubelet(node), Input::Wake, cause);
         Some(result)
+    }
+
+    /// What a container (or the instance before it) wrote; nothing if its node knows no such container.
+    pub fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<&[LogLine]> {
+        self.kubelet_of(namespace, pod)?.logs(namespace, pod, container, previous)
+    }
+
+    /// Whether a container's process runs.
+    pub fn is_running(&self, namespace: &str, pod: &str, container: &str) -> bool {
+        self.process(namespace, pod, container).is_some_and(|p| !p.is_exited())
     }
 
     /// Runs a command in a container: standard output, standard error, exit code.

@@ -22,6 +22,14 @@ const TOKEN_BITS: u32 = 40;
 pub struct ManagerConfig {
     /// Whether Services of type LoadBalancer get an address (`localhost`, as on Docker Desktop).
     pub load_balancer: bool,
+    /// Controllers that do not run, by their names.
+    pub without: Vec<String>,
+}
+
+/// The names of all controllers.
+pub fn controller_names() -> Vec<&'static str> {
+    let config = ManagerConfig { load_balancer: true, without: vec![] };
+    AnyController::all(&config).iter().map(Controller::name).collect()
 }
 
 /// The process.
@@ -35,7 +43,8 @@ pub struct KubeControllerManager {
 impl KubeControllerManager {
     /// A process that has seen nothing yet.
     pub fn new(config: &ManagerConfig) -> Self {
-        let runtimes = AnyController::all(config).into_iter().map(|c| ControllerRuntime::new(c, MANAGER)).collect();
+        let runs = |c: &AnyController| !config.without.iter().any(|w| w == c.name());
+        let runtimes = AnyController::all(config).into_iter().filter(runs).map(|c| ControllerRuntime::new(c, MANAGER)).collect();
         KubeControllerManager { config: config.clone(), caches: Caches::default(), runtimes }
     }
 

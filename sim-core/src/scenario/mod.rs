@@ -4,8 +4,10 @@ pub mod format;
 pub mod load;
 pub mod player;
 mod profile;
+mod single;
 
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
 pub use player::{Ended, Outcome, Player, Verdict};
 pub use profile::profile;
+pub use single::inject_fault;

@@ -1,0 +1,104 @@
+//! `ksim serve`: the cluster behind the Kubernetes API, for kubectl and every other client; `ksim kubeconfig` shows how to
+//! reach it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use sim_core::cluster::Profile;
+use sim_web::{Options, Speed};
+use sim_workload::ProfileSet;
+
+use crate::output::{HELD, WRONG_INPUT};
+
+/// Arguments of `ksim serve`.
+#[derive(Args)]
+pub struct ServeArguments {
+    /// The cluster: docker-desktop, three-nodes, or a profile file
+    #[arg(long, default_value = "docker-desktop", value_name = "NAME|FILE")]
+    cluster: String,
+    /// How fast virtual time runs: a number of times real time, max, or paused
+    #[arg(long, default_value = "1", value_name = "1|60|max|paused")]
+    speed: Speed,
+    /// The seed of chance
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDR:PORT")]
+    bind: SocketAddr,
+    /// Where the kubeconfig is written [default: the user's state folder]
+    #[arg(long, value_name = "PATH")]
+    kubeconfig: Option<PathBuf>,
+    /// Keep the session in this folder, and go on with the one that is there
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Parts or controllers to leave out, separated by commas; `all` leaves only API server and etcd
+    #[arg(long, value_delimiter = ',', value_name = "PART")]
+    without: Vec<String>,
+    /// Further users: lines of token,user,uid,"group1,group2"
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Arguments of `ksim kubeconfig`.
+#[derive(Args)]
+pub struct KubeconfigArguments {
+    /// The kubeconfig's place, if another was chosen
+    #[arg(long, value_name = "PATH")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// Serves until interrupted.
+pub fn serve(arguments: ServeArguments) -> i32 {
+    match options(arguments).and_then(|o| sim_web::serve(&o, |address| announce(&o, address))) {
+        Ok(()) => HELD,
+        Err(why) => {
+            eprintln!("error: {why}");
+            WRONG_INPUT
+        }
+    }
+}
+
+fn options(arguments: ServeArguments) -> Result<Options, String> {
+    let profile = profile(&arguments.cluster)?;
+    Ok(Options {
+        bind: arguments.bind,
+        profile,
+        cluster: arguments.cluster,
+        workloads: ProfileSet::builtin(),
+        seed: arguments.seed,
+        speed: arguments.speed,
+        kubeconfig: arguments.kubeconfig.unwrap_or_else(sim_web::default_kubeconfig_path),
+        state: arguments.state,
+        token_file: arguments.token_file,
+        without: arguments.without,
+    })
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    if let Some(profile) = Profile::named(name) {
+        return Ok(profile);
+    }
+    let text = std::fs::read_to_string(name).map_err(|e| format!("{name}: {e}; clusters are: {}, or a file", Profile::NAMES.join(", ")))?;
+    serde_yaml::from_str(&text).map_err(|e| format!("{name}: {e}"))
+}
+
+fn announce(options: &Options, address: &SocketAddr) {
+    println!("serving Kubernetes v1.36.2 ({}) on https://{address}, time runs at {}", options.cluster, options.speed);
+    println!("export KUBECONFIG={}", options.kubeconfig.display());
+}
+
+/// Prints the kubeconfig of the running server.
+pub fn kubeconfig(arguments: &KubeconfigArguments) -> i32 {
+    let path = arguments.kubeconfig.clone().unwrap_or_else(sim_web::default_kubeconfig_path);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            print!("{text}");
+            HELD
+        }
+        Err(why) => {
+            eprintln!("error: {}: {why}; is `ksim serve` running?", path.display());
+            WRONG_INPUT
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The certificate authority and the server's certificate, made at the start; kept in the state folder when there is one,
+//! so that a kubeconfig stays valid.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+
+use crate::journal::write_private;
+
+/// A server's TLS identity and the authority that vouches for it.
+pub struct Identity {
+    /// The authority's certificate, PEM.
+    pub authority_pem: String,
+    /// What the server speaks TLS with.
+    pub server: Arc<rustls::ServerConfig>,
+}
+
+/// The names every API server answers to.
+const NAMES: [&str; 5] =
+    ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+
+/// Makes the identity of a server on `address`; with a folder the authority is read from there, or made and kept there.
+pub fn identity(address: IpAddr, folder: Option<&Path>) -> Result<Identity, String> {
+    let kept = folder.map(|f| (f.join("ca.crt"), f.join("ca.key")));
+    let read = kept.as_ref().and_then(|(crt, key)| Some((std::fs::read_to_string(crt).ok()?, std::fs::read_to_string(key).ok()?)));
+    let (authority_pem, key_pem) = match read {
+        Some(found) => found,
+        None => authority().map_err(|e| format!("the certificate authority could not be made: {e}"))?,
+    };
+    if let Some((crt, key)) = &kept {
+        write_private(crt, authority_pem.as_bytes())?;
+        write_private(key, key_pem.as_bytes())?;
+    }
+    let server = server_config(address, &key_pem).map_err(|e| format!("the server's certificate could not be made: {e}"))?;
+    Ok(Identity { authority_pem, server })
+}
+
+fn authority() -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    Ok((authority_parameters().self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+fn authority_parameters() -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::CommonName, "ksim");
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::CrlSign];
+    parameters
+}
+
+fn server_config(address: IpAddr, key_pem: &str) -> Result<Arc<rustls::ServerConfig>, String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let authority_key = KeyPair::from_pem(key_pem).map_err(|e| text(&e))?;
+    let issuer = Issuer::new(authority_parameters(), authority_key);
+    let mut parameters = CertificateParams::new(NAMES.map(String::from).to_vec()).map_err(|e| text(&e))?;
+    let mut addresses: Vec<IpAddr> =
+        vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), IpAddr::from([10, 96, 0, 1])];
+    if !addresses.contains(&address) && !address.is_unspecified() {
+        addresses.push(address);
+    }
+    parameters.subject_alt_names.extend(addresses.into_iter().map(SanType::IpAddress));
+    parameters.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().map_err(|e| text(&e))?;
+    let certificate = parameters.signed_by(&key, &issuer).map_err(|e| text(&e))?;
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| text(&e))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| text(&e))?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .map_err(|e| text(&e))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,274 @@
+//! The control API: time can be paused, stepped, run on to a moment or a condition, and wound back; faults can be set; a
+//! cluster can be kept, forked and taken up again. Each action is an input like any other and is written down.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sim_core::cluster::Cluster;
+use sim_core::time::{SECOND, SimTime};
+
+use crate::clock::{Clock, Speed};
+use crate::journal::Entry;
+
+/// Events one action may run through.
+const EVENTS_MAX: u64 = 20_000_000;
+/// Virtual seconds a condition is waited for if nothing else is said.
+const UNTIL_SECONDS_DEFAULT: f64 = 600.0;
+/// Checkpoints and branches that are kept.
+const KEPT_MAX: usize = 64;
+
+/// What is asked of the control API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Action {
+    /// Says how things stand.
+    Status,
+    /// Says the digest of all that has happened.
+    Digest,
+    /// Virtual time stands still.
+    Pause,
+    /// Virtual time runs on as before the pause.
+    Resume,
+    /// Virtual time runs at this speed: a number, `max` or `paused`.
+    Speed(String),
+    /// Handles so many events, wherever they lie; virtual time stands still afterwards.
+    Step {
+        /// How many.
+        events: u64,
+    },
+    /// Handles events until an object has changed; virtual time stands still afterwards.
+    NextChange,
+    /// Runs as fast as possible for so many milliseconds of virtual time.
+    Jump {
+        /// How far.
+        millis: u64,
+    },
+    /// Runs as fast as possible until a condition holds.
+    Until(Condition),
+    /// Sets or ends a fault, as a scenario's `fault` step.
+    Fault(Value),
+    /// Keeps the present under a name.
+    Checkpoint(String),
+    /// Goes back: to a checkpoint's name.
+    Rewind(String),
+    /// Goes back by so many milliseconds of virtual time.
+    Back {
+        /// How far.
+        millis: u64,
+    },
+    /// Keeps the present as a branch of this name and goes on with a copy.
+    Fork(String),
+    /// Goes on with another branch; the present one is kept under the name it had.
+    Switch(String),
+}
+
+/// Something to wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Condition {
+    /// `kind/name`, such as `deployment/web`.
+    pub object: String,
+    /// Its namespace.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
+    /// `condition=Available`, `phase=Running`, `delete`, `exists`, or `path.to.field=value`.
+    pub holds: String,
+    /// For how many virtual seconds at most.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
+}
+
+fn default_namespace() -> String {
+    "default".into()
+}
+
+/// A world that is kept: the cluster, and the inputs that led to it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The inputs since the session began.
+    pub entries: Vec<Entry>,
+}
+
+/// The worlds of a session.
+#[derive(Debug)]
+pub struct Branches {
+    /// The beginning of the session.
+    pub origin: Cluster,
+    /// The inputs that led from the beginning to the present.
+    pub entries: Vec<Entry>,
+    checkpoints: BTreeMap<String, Kept>,
+    branches: BTreeMap<String, Kept>,
+    current: String,
+    resumed: Speed,
+}
+
+impl Branches {
+    /// A session that begins with this cluster.
+    pub fn new(origin: Cluster) -> Branches {
+        Branches {
+            origin,
+            entries: vec![],
+            checkpoints: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            current: "main".into(),
+            resumed: Speed::Milli(1000),
+        }
+    }
+
+    /// Does what is asked. `Back` is left to the caller, who can replay.
+    pub fn act(&mut self, cluster: &mut Cluster, clock: &mut Clock, action: &Action) -> Result<Value, String> {
+        match action {
+            Action::Status | Action::Back { .. } => {}
+            Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::simulation::digest(cluster))})),
+            Action::Pause => self.pause(cluster, clock),
+            Action::Resume => clock.set(self.resumed, cluster.now()),
+            Action::Speed(text) => clock.set(text.parse()?, cluster.now()),
+            Action::Step { events } => {
+                self.pause(cluster, clock);
+                (0..(*events).min(EVENTS_MAX)).all(|_| cluster.step(SimTime(u64::MAX)));
+            }
+            Action::NextChange => {
+                self.pause(cluster, clock);
+                next_change(cluster);
+            }
+            Action::Jump { millis } => cluster.run_until(cluster.now().plus(millis.saturating_mul(1_000_000).min(365 * 86_400 * SECOND))),
+            Action::Until(condition) => until(cluster, condition)?,
+            Action::Fault(fault) => sim_core::scenario::inject_fault(cluster, fault)?,
+            Action::Checkpoint(name) => keep(&mut self.checkpoints, name, cluster, &self.entries)?,
+            Action::Rewind(name) => {
+                let kept = self.checkpoints.get(name).cloned().ok_or_else(|| missing("checkpoint", name, &self.checkpoints))?;
+                (*cluster, self.entries) = (kept.cluster, kept.entries);
+            }
+            Action::Fork(name) => {
+                keep(&mut self.branches, &self.current.clone(), cluster, &self.entries)?;
+                self.current.clone_from(name);
+            }
+            Action::Switch(name) => {
+                let kept = self.branches.get(name).cloned().ok_or_else(|| missing("branch", name, &self.branches))?;
+                keep(&mut self.branches, &self.current.clone(), cluster, &self.entries)?;
+                (*cluster, self.entries) = (kept.cluster, kept.entries);
+                self.current.clone_from(name);
+            }
+        }
+        clock.set(clock.speed(), cluster.now());
+        Ok(self.status(cluster, clock))
+    }
+
+    fn pause(&mut self, cluster: &Cluster, clock: &mut Clock) {
+        if clock.speed() != Speed::Paused {
+            self.resumed = clock.speed();
+        }
+        clock.set(Speed::Paused, cluster.now());
+    }
+
+    fn status(&self, cluster: &Cluster, clock: &Clock) -> Value {
+        json!({
+            "now": cluster.now().to_time().0.to_string(),
+            "elapsedSeconds": cluster.now().since(self.origin.now()) as f64 / SECOND as f64,
+            "speed": clock.speed().to_string(),
+            "revision": cluster.etcd().revision(),
+            "steps": cluster.trace.len(),
+            "branch": self.current,
+            "checkpoints": self.checkpoints.keys().collect::<Vec<_>>(),
+            "branches": self.branches.keys().collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn keep(places: &mut BTreeMap<String, Kept>, name: &str, cluster: &Cluster, entries: &[Entry]) -> Result<(), String> {
+    if name.is_empty() || name.len() > 64 {
+        return Err("a name has 1 to 64 characters".into());
+    }
+    if places.len() >= KEPT_MAX && !places.contains_key(name) {
+        return Err(format!("at most {KEPT_MAX} of them are kept"));
+    }
+    places.insert(name.to_owned(), Kept { cluster: cluster.clone(), entries: entries.to_vec() });
+    Ok(())
+}
+
+fn missing(what: &str, name: &str, places: &BTreeMap<String, Kept>) -> String {
+    let known: Vec<&str> = places.keys().map(String::as_str).collect();
+    if known.is_empty() {
+        format!("there is no {what} {name:?}; none is kept")
+    } else {
+        format!("there is no {what} {name:?}; kept are: {}", known.join(", "))
+    }
+}
+
+fn next_change(cluster: &mut Cluster) {
+    let before = cluster.etcd().revision();
+    for _ in 0..EVENTS_MAX {
+        if !cluster.step(SimTime(u64::MAX)) || cluster.etcd().revision() != before {
+            return;
+        }
+    }
+}
+
+fn until(cluster: &mut Cluster, condition: &Condition) -> Result<(), String> {
+    let (word, name) = condition.object.split_once('/').ok_or_else(|| format!("{:?} is no kind/name", condition.object))?;
+    let kind = sim_apimachinery::Kind::from_word(word).ok_or_else(|| format!("there is no kind {word:?}"))?;
+    let namespace = if kind.is_namespaced() { condition.namespace.as_str() } else { "" };
+    let seconds = condition.timeout_seconds.map_or(UNTIL_SECONDS_DEFAULT, |s| s as f64).min(365.0 * 86_400.0);
+    let end = cluster.now().plus((seconds * SECOND as f64) as u64);
+    let mut seen = None;
+    loop {
+        if seen != Some(cluster.etcd().revision()) {
+            seen = Some(cluster.etcd().revision());
+            let object = cluster.object(kind, namespace, name).map(sim_apimachinery::Object::to_json);
+            if holds(object.as_ref(), &condition.holds) {
+                return Ok(());
+            }
+        }
+        if !cluster.step(end) {
+            cluster.run_until(end);
+            return Err(format!("{} did not come to {} within {seconds} s of virtual time", condition.object, condition.holds));
+        }
+    }
+}
+
+fn holds(object: Option<&Value>, what: &str) -> bool {
+    let Some(object) = object else { return what == "delete" };
+    match what.split_once('=') {
+        None => what == "exists",
+        Some(("condition", wanted)) => has_condition(object, wanted),
+        Some(("phase", wanted)) => object.pointer("/status/phase").and_then(Value::as_str) == Some(wanted),
+        Some((path, wanted)) => {
+            let pointer = format!("/{}", path.trim_matches(['{', '}', '.']).replace('.', "/"));
+            object.pointer(&pointer).is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == wanted)
+        }
+    }
+}
+
+fn has_condition(object: &Value, wanted: &str) -> bool {
+    let (name, status) = wanted.split_once('=').unwrap_or((wanted, "True"));
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|c| c["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(name)) && c["status"] == status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_read_from_the_object() {
+        let object = json!({"status": {"phase": "Running", "readyReplicas": 3, "conditions": [{"type": "Ready", "status": "True"}]}});
+        for yes in ["exists", "phase=Running", "condition=ready", "status.readyReplicas=3"] {
+            assert!(holds(Some(&object), yes), "{yes}");
+        }
+        for no in ["delete", "phase=Pending", "condition=Ready=False", "status.readyReplicas=4", "nonsense"] {
+            assert!(!holds(Some(&object), no), "{no}");
+        }
+        assert!(holds(None, "delete"));
+    }
+
+    #[test]
+    fn actions_are_read_as_the_documentation_writes_them() {
+        let read = |text: &str| serde_json::from_str::<Action>(text);
+        assert_eq!(read("\"pause\"").ok(), Some(Action::Pause));
+        assert_eq!(read("{\"step\":{\"events\":3}}").ok(), Some(Action::Step { events: 3 }));
+        assert!(read("{\"until\":{\"object\":\"pod/x\",\"holds\":\"phase=Running\",\"bogus\":1}}").is_err());
+    }
+}

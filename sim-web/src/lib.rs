@@ -1,0 +1,19 @@
+//! `ksim serve`: sockets, TLS and streams around the simulation, and the clock that drives it.
+//! One thread owns the cluster (`simulation`); the async side only carries requests to it and answers back. All that comes
+//! from outside is written down with the moment it took effect (`journal`), so a session can be replayed to the same state.
+//! Loopback is the default; a request needs a token, a Host that is ours, and, from a browser, an Origin that is ours.
+
+mod certificates;
+mod clock;
+mod control;
+mod guard;
+mod journal;
+mod kubeconfig;
+mod server;
+mod simulation;
+mod streams;
+mod tokens;
+
+pub use clock::Speed;
+pub use kubeconfig::default_path as default_kubeconfig_path;
+pub use server::{Options, serve};

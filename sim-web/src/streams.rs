@@ -1,0 +1,98 @@
+//! What reaches into containers: commands, requests to their ports, their logs.
+//! A command of the small shell takes effect at once and whole; its output is then sent. Not modelled: a terminal that a
+//! program draws on, input that arrives while a command runs.
+
+use std::collections::BTreeMap;
+
+use sim_api::Response;
+use sim_core::cluster::{Cluster, HttpCall, Target};
+use sim_core::time::SECOND;
+use sim_core::trace::BEGINNING;
+use sim_workload::HttpRequest;
+
+use crate::journal::{Input, KeptRequest};
+
+/// What a command came to: standard output, standard error, exit code.
+pub type ExecResult = (String, String, i32);
+
+/// A request to a container's port.
+#[derive(Clone, Debug)]
+pub struct ProxyCall {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The port.
+    pub port: u16,
+    /// The method.
+    pub method: String,
+    /// The path with its query.
+    pub path: String,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl ProxyCall {
+    /// As it is written down.
+    pub fn into_input(self) -> Input {
+        let ProxyCall { namespace, pod, port, method, path, body, .. } = self;
+        Input::Proxy { namespace, pod, port, method, path, body }
+    }
+
+    /// Sends it.
+    pub fn send(&self, cluster: &mut Cluster) -> Response {
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let query: BTreeMap<String, String> =
+            query.split('&').filter_map(|p| p.split_once('=')).map(|(n, v)| (n.into(), v.into())).collect();
+        let headers = self.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.clone())).collect();
+        let request =
+            HttpRequest { method: self.method.clone(), path: path.into(), query, headers, body: self.body.clone(), port: self.port };
+        let target = Target::Pod { namespace: self.namespace.clone(), name: self.pod.clone(), port: self.port };
+        let outcome = cluster.http(&HttpCall { target, request, timeout: 30 * SECOND }, BEGINNING);
+        match outcome.error {
+            Some(error) => Response::text(502, &format!("error trying to reach service: {error}\n")),
+            None => Response {
+                status: outcome.status,
+                headers: vec![("Content-Type".into(), "application/json".into())],
+                body: outcome.body.into_bytes(),
+            },
+        }
+    }
+}
+
+/// Runs a command in a container.
+pub fn exec(cluster: &mut Cluster, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<ExecResult> {
+    cluster.exec(namespace, pod, container, command, BEGINNING)
+}
+
+/// What a container's log holds from a byte on, and whether more may come.
+pub fn log_from(cluster: &Cluster, namespace: &str, pod: &str, container: &str, from: usize) -> Option<(Vec<u8>, bool)> {
+    let lines = cluster.logs(namespace, pod, container, false)?;
+    let text: String = lines.iter().map(|l| format!("{}\n", l.text)).collect();
+    let more = cluster.is_running(namespace, pod, container);
+    Some((text.as_bytes().get(from..).unwrap_or_default().to_vec(), more))
+}
+
+impl KeptRequest {
+    /// As it is written down: without credentials.
+    pub fn from_request(request: &sim_api::Request) -> KeptRequest {
+        use base64::Engine;
+        KeptRequest {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            headers: request.headers.clone(),
+            body: base64::prelude::BASE64_STANDARD.encode(&request.body),
+            host: request.host.clone(),
+        }
+    }
+
+    /// The request again; nothing if the body is not base64.
+    pub fn into_request(self) -> Option<sim_api::Request> {
+        use base64::Engine;
+        let body = base64::prelude::BASE64_STANDARD.decode(&self.body).ok()?;
+        Some(sim_api::Request { method: self.method, path: self.path, query: self.query, headers: self.headers, body, host: self.host })
+    }
+}
