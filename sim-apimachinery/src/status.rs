@@ -150,11 +150,16 @@ impl Status {
         Status::about(Reason::Forbidden, kind, name, text)
     }
 
-    /// `Deployment.apps "x" is invalid: …` with one cause per field error.
+    /// `Deployment.apps "x" is invalid: …` with one cause per field error. The message tells equal errors once.
     pub fn invalid(kind: Kind, name: &str, causes: Vec<Cause>) -> Self {
         let r = kind.resource();
         let qualified = if r.group.is_empty() { r.kind.to_owned() } else { format!("{}.{}", r.kind, r.group) };
-        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let mut texts: Vec<String> = Vec::new();
+        for text in causes.iter().map(|c| format!("{}: {}", c.field, c.message)) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let joined = if texts.len() == 1 { texts[0].clone() } else { format!("[{}]", texts.join(", ")) };
         Status {
             group: r.group.into(),
