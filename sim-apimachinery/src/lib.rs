@@ -1,6 +1,7 @@
 //! The vocabulary of the cluster: kinds, objects, metadata, selectors, quantities, patches.
 //! No IO, no clock, no chance: every function here is a function of its arguments.
 
+pub mod cron;
 pub mod defaults;
 pub mod duration;
 pub mod intstr;
@@ -10,6 +11,7 @@ pub mod managed_fields;
 pub mod names;
 pub mod patch;
 pub mod quantity;
+pub mod quota;
 pub mod request;
 pub mod schema;
 pub mod selectable_fields;
