@@ -1,6 +1,7 @@
 //! The vocabulary of the cluster: kinds, objects, metadata, selectors, quantities, patches.
 //! No IO, no clock, no chance: every function here is a function of its arguments.
 
+pub mod conversion;
 pub mod cron;
 pub mod defaults;
 pub mod duration;

@@ -4,6 +4,7 @@
 //! Not here: defaults of kinds that have none, and of custom resources (their schema has them).
 
 mod autoscaling;
+mod core;
 mod pod;
 mod service;
 mod workloads;
@@ -35,6 +36,15 @@ pub fn default_object(object: &mut Object) {
         Object::PersistentVolume(o) => volume(Arc::make_mut(o)),
         Object::StorageClass(o) => storage_class(Arc::make_mut(o)),
         Object::Namespace(_) => namespace_label(object),
+        Object::ReplicationController(o) => workloads::default_replication_controller(Arc::make_mut(o)),
+        Object::PodTemplate(o) => workloads::default_template_object(Arc::make_mut(o)),
+        Object::Node(o) => core::node(Arc::make_mut(o)),
+        Object::LimitRange(o) => core::limit_range(Arc::make_mut(o)),
+        Object::ResourceQuota(o) => core::resource_quota(Arc::make_mut(o)),
+        Object::Endpoints(o) => core::endpoints(Arc::make_mut(o)),
+        Object::EndpointSlice(o) => core::endpoint_slice(Arc::make_mut(o)),
+        Object::PriorityClass(o) => core::priority_class(Arc::make_mut(o)),
+        Object::ConfigMap(o) => core::config_map(Arc::make_mut(o)),
         _ => {}
     }
 }
@@ -61,6 +71,7 @@ fn volume(volume: &mut PersistentVolume) {
     spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
     spec.persistent_volume_reclaim_policy.get_or_insert_with(|| "Retain".into());
     canonicalise(spec.capacity.as_mut());
+    core::volume_source(spec);
 }
 
 fn storage_class(class: &mut StorageClass) {

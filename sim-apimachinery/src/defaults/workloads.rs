@@ -1,16 +1,19 @@
 //! Workloads. Sources: pkg/apis/apps/v1/defaults.go, pkg/apis/batch/v1/defaults.go.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{
     DaemonSet, Deployment, ReplicaSet, RollingUpdateDaemonSet, RollingUpdateDeployment, RollingUpdateStatefulSetStrategy, StatefulSet,
 };
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobSpec};
+use k8s_openapi::api::core::v1::{PodTemplate, PodTemplateSpec, ReplicationController};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::default_pod_template;
 
 /// Defaults of a deployment.
 pub fn default_deployment(deployment: &mut Deployment) {
-    let Some(spec) = deployment.spec.as_mut() else { return };
+    let spec = deployment.spec.get_or_insert_default();
     spec.replicas.get_or_insert(1);
     spec.revision_history_limit.get_or_insert(10);
     spec.progress_deadline_seconds.get_or_insert(600);
@@ -21,21 +24,19 @@ pub fn default_deployment(deployment: &mut Deployment) {
         rolling.max_unavailable.get_or_insert_with(|| IntOrString::String("25%".into()));
         rolling.max_surge.get_or_insert_with(|| IntOrString::String("25%".into()));
     }
-    default_pod_template(&mut spec.template);
+    workload_template(&mut spec.template);
 }
 
 /// Defaults of a replica set.
 pub fn default_replica_set(set: &mut ReplicaSet) {
-    let Some(spec) = set.spec.as_mut() else { return };
+    let spec = set.spec.get_or_insert_default();
     spec.replicas.get_or_insert(1);
-    if let Some(template) = spec.template.as_mut() {
-        default_pod_template(template);
-    }
+    workload_template(spec.template.get_or_insert_default());
 }
 
 /// Defaults of a stateful set.
 pub fn default_stateful_set(set: &mut StatefulSet) {
-    let Some(spec) = set.spec.as_mut() else { return };
+    let spec = set.spec.get_or_insert_default();
     spec.replicas.get_or_insert(1);
     spec.revision_history_limit.get_or_insert(10);
     spec.pod_management_policy.get_or_insert_with(|| "OrderedReady".into());
@@ -45,15 +46,19 @@ pub fn default_stateful_set(set: &mut StatefulSet) {
         let rolling: &mut RollingUpdateStatefulSetStrategy = strategy.rolling_update.get_or_insert_default();
         rolling.partition.get_or_insert(0);
     }
+    for claim in spec.volume_claim_templates.iter_mut().flatten() {
+        super::claim(claim);
+        claim.status.get_or_insert_default().phase.get_or_insert_with(|| "Pending".into());
+    }
     let retention = spec.persistent_volume_claim_retention_policy.get_or_insert_default();
     retention.when_deleted.get_or_insert_with(|| "Retain".into());
     retention.when_scaled.get_or_insert_with(|| "Retain".into());
-    default_pod_template(&mut spec.template);
+    workload_template(&mut spec.template);
 }
 
 /// Defaults of a daemon set.
 pub fn default_daemon_set(set: &mut DaemonSet) {
-    let Some(spec) = set.spec.as_mut() else { return };
+    let spec = set.spec.get_or_insert_default();
     spec.revision_history_limit.get_or_insert(10);
     let strategy = spec.update_strategy.get_or_insert_default();
     let kind = strategy.type_.get_or_insert_with(|| "RollingUpdate".into());
@@ -62,13 +67,16 @@ pub fn default_daemon_set(set: &mut DaemonSet) {
         rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
         rolling.max_surge.get_or_insert(IntOrString::Int(0));
     }
-    default_pod_template(&mut spec.template);
+    workload_template(&mut spec.template);
 }
 
 /// Defaults of a job.
 pub fn default_job(job: &mut Job) {
-    if let Some(spec) = job.spec.as_mut() {
-        default_job_spec(spec);
+    let spec = job.spec.get_or_insert_default();
+    default_job_spec(spec);
+    let labels = spec.template.metadata.as_ref().and_then(|m| m.labels.clone());
+    if labels.is_some() && job.metadata.labels.as_ref().is_none_or(BTreeMap::is_empty) {
+        job.metadata.labels = labels;
     }
 }
 
@@ -83,7 +91,8 @@ fn default_job_spec(spec: &mut JobSpec) {
     let replacement = if spec.pod_failure_policy.is_some() { "Failed" } else { "TerminatingOrFailed" };
     spec.pod_replacement_policy.get_or_insert_with(|| replacement.into());
     spec.manual_selector.get_or_insert(false);
-    default_pod_template(&mut spec.template);
+    failure_patterns(spec);
+    workload_template(&mut spec.template);
 }
 
 /// Defaults of a cron job.
@@ -93,7 +102,41 @@ pub fn default_cron_job(job: &mut CronJob) {
     spec.suspend.get_or_insert(false);
     spec.successful_jobs_history_limit.get_or_insert(3);
     spec.failed_jobs_history_limit.get_or_insert(1);
-    if let Some(template) = spec.job_template.spec.as_mut() {
-        default_pod_template(&mut template.template);
+    let template = spec.job_template.spec.get_or_insert_default();
+    failure_patterns(template);
+    workload_template(&mut template.template);
+}
+
+/// A condition of a failure policy is expected to be true unless it says otherwise.
+fn failure_patterns(spec: &mut JobSpec) {
+    let rules = spec.pod_failure_policy.iter_mut().flat_map(|p| &mut p.rules);
+    for pattern in rules.flat_map(|r| r.on_pod_conditions.iter_mut().flatten()) {
+        pattern.status.get_or_insert_with(|| "True".into());
     }
+}
+
+/// Defaults of a replication controller: its selector and its labels are the template's.
+pub fn default_replication_controller(controller: &mut ReplicationController) {
+    let spec = controller.spec.get_or_insert_default();
+    spec.replicas.get_or_insert(1);
+    let Some(template) = spec.template.as_mut() else { return };
+    workload_template(template);
+    let Some(labels) = template.metadata.as_ref().and_then(|m| m.labels.clone()) else { return };
+    if spec.selector.as_ref().is_none_or(BTreeMap::is_empty) {
+        spec.selector = Some(labels.clone());
+    }
+    if controller.metadata.labels.as_ref().is_none_or(BTreeMap::is_empty) {
+        controller.metadata.labels = Some(labels);
+    }
+}
+
+/// Defaults of a pod template that is an object of its own.
+pub fn default_template_object(template: &mut PodTemplate) {
+    workload_template(template.template.get_or_insert_default());
+}
+
+/// A template always has a spec, if an empty one.
+fn workload_template(template: &mut PodTemplateSpec) {
+    template.spec.get_or_insert_default();
+    default_pod_template(template);
 }

@@ -118,9 +118,8 @@ pub fn missing_in_pod<'a>(pod: &Pod, restricted: impl Iterator<Item = &'a str>) 
             missing.entry(name).or_default().insert(&container.name);
         }
     }
-    let one = |(name, containers): (&&str, &BTreeSet<&str>)| {
-        format!("{name} for: {}", containers.iter().copied().collect::<Vec<_>>().join(","))
-    };
+    let one =
+        |(name, containers): (&&str, &BTreeSet<&str>)| format!("{name} for: {}", containers.iter().copied().collect::<Vec<_>>().join(","));
     let sentences: Vec<String> = missing.iter().map(one).collect();
     (!sentences.is_empty()).then(|| format!("must specify {}", sentences.join("; ")))
 }

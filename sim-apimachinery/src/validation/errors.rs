@@ -66,6 +66,11 @@ impl Errors {
         }
     }
 
+    /// `Invalid value: detail`, without the value.
+    pub fn omitted(&mut self, at: &Path<'_>, detail: &str) {
+        self.push("FieldValueInvalid", at, "Invalid value".into(), detail);
+    }
+
     /// As `invalid`, but told as an error of type.
     pub fn type_invalid(&mut self, at: &Path<'_>, value: impl BadValue, detail: &str) {
         self.with_value(("FieldValueTypeInvalid", "Invalid value"), at, &value, detail);
@@ -81,6 +86,11 @@ impl Errors {
     /// `Duplicate value: value`.
     pub fn duplicate(&mut self, at: &Path<'_>, value: impl BadValue) {
         self.with_value(("FieldValueDuplicate", "Duplicate value"), at, &value, "");
+    }
+
+    /// `Duplicate value: value: detail`.
+    pub fn duplicate_because(&mut self, at: &Path<'_>, value: impl BadValue, detail: &str) {
+        self.with_value(("FieldValueDuplicate", "Duplicate value"), at, &value, detail);
     }
 
     /// `Not found: value`, with a detail where there is one.

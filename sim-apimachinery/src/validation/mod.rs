@@ -6,18 +6,40 @@
 //! Kinds without a file of their own have their metadata checked and nothing else.
 
 mod autoscaling;
+mod autoscaling_metrics;
 pub mod claims;
+mod cluster;
+mod conditions;
+mod config;
+mod coordination;
+mod cron_job;
+mod endpoints;
 pub mod errors;
+pub mod event;
+mod go_json;
 pub mod go_value;
 pub mod internal;
+mod job;
+mod job_policy;
+mod job_status;
 pub mod labels;
 pub mod metadata;
 pub mod path;
+mod persistent_volume_claims;
+mod persistent_volumes;
 pub mod pod;
+mod policy;
+mod quotas;
 mod services;
+mod stateful;
+mod status;
+mod values;
+mod workload_status;
 mod workloads;
 
 use errors::Errors;
+
+pub use status::validate_status_update;
 
 use crate::object::Object;
 use crate::status::Cause;
@@ -45,9 +67,30 @@ pub fn validate_update(next: &Object, current: &Object) -> Vec<Cause> {
 fn create(object: &Object, errors: &mut Errors) {
     match object {
         Object::Pod(o) => pod::create(o, errors),
-        Object::Deployment(_) | Object::ReplicaSet(_) | Object::StatefulSet(_) | Object::DaemonSet(_) => {
-            workloads::create(object, errors);
-        }
+        Object::Deployment(o) => workloads::deployment_create(o, errors),
+        Object::ReplicaSet(o) => workloads::replica_set_create(o, errors),
+        Object::DaemonSet(o) => workloads::daemon_set_create(o, errors),
+        Object::ReplicationController(o) => workloads::replication_controller_create(o, errors),
+        Object::StatefulSet(o) => stateful::create(o, errors),
+        Object::ControllerRevision(o) => stateful::revision_create(o, errors),
+        Object::PodTemplate(o) => workloads::pod_template_create(o, errors),
+        Object::Job(o) => job::create(o, errors),
+        Object::CronJob(o) => cron_job::create(o, errors),
+        Object::PodDisruptionBudget(o) => policy::budget(o, errors),
+        Object::PriorityClass(o) => policy::class_create(o, errors),
+        Object::ConfigMap(o) => config::map_create(o, errors),
+        Object::Secret(o) => config::secret_create(o, errors),
+        Object::Node(o) => cluster::node_create(o, errors),
+        Object::Namespace(o) => cluster::namespace_create(o, errors),
+        Object::ResourceQuota(o) => quotas::quota_create(o, errors),
+        Object::LimitRange(o) => quotas::limit_range(o, errors),
+        Object::PersistentVolume(o) => persistent_volumes::create(o, errors),
+        Object::PersistentVolumeClaim(o) => persistent_volume_claims::create(o, errors),
+        Object::Lease(o) => coordination::lease_create(o, errors),
+        Object::LeaseCandidate(o) => coordination::candidate_create(o, errors),
+        Object::Endpoints(o) => endpoints::endpoints(o, None, errors),
+        Object::EndpointSlice(o) => endpoints::slice(o, None, errors),
+        Object::Event(o) => event::create(o, false, errors),
         Object::Service(o) => services::create(o, errors),
         Object::HorizontalPodAutoscaler(o) => autoscaling::create(o, errors),
         _ => own_metadata(object, errors),
@@ -58,9 +101,30 @@ fn create(object: &Object, errors: &mut Errors) {
 fn update(next: &Object, current: &Object, errors: &mut Errors) {
     match (next, current) {
         (Object::Pod(n), Object::Pod(c)) => pod::update(n, c, errors),
-        (Object::Deployment(_) | Object::ReplicaSet(_) | Object::StatefulSet(_) | Object::DaemonSet(_), _) => {
-            workloads::update(next, current, errors);
-        }
+        (Object::Deployment(n), Object::Deployment(c)) => workloads::deployment_update(n, c, errors),
+        (Object::ReplicaSet(n), Object::ReplicaSet(c)) => workloads::replica_set_update(n, c, errors),
+        (Object::DaemonSet(n), Object::DaemonSet(c)) => workloads::daemon_set_update(n, c, errors),
+        (Object::ReplicationController(n), Object::ReplicationController(c)) => workloads::replication_controller_update(n, c, errors),
+        (Object::StatefulSet(n), Object::StatefulSet(c)) => stateful::update(n, c, errors),
+        (Object::ControllerRevision(n), Object::ControllerRevision(c)) => stateful::revision_update(n, c, errors),
+        (Object::PodTemplate(n), Object::PodTemplate(c)) => workloads::pod_template_update(n, c, errors),
+        (Object::Job(n), Object::Job(c)) => job::update(n, c, errors),
+        (Object::CronJob(n), Object::CronJob(c)) => cron_job::update(n, c, errors),
+        (Object::PodDisruptionBudget(n), _) => policy::budget(n, errors),
+        (Object::PriorityClass(n), Object::PriorityClass(c)) => policy::class_update(n, c, errors),
+        (Object::ConfigMap(n), Object::ConfigMap(c)) => config::map_update(n, c, errors),
+        (Object::Secret(n), Object::Secret(c)) => config::secret_update(n, c, errors),
+        (Object::Node(n), Object::Node(c)) => cluster::node_update(n, c, errors),
+        (Object::Namespace(n), Object::Namespace(c)) => cluster::namespace_update(n, c, errors),
+        (Object::ResourceQuota(n), Object::ResourceQuota(c)) => quotas::quota_update(n, c, errors),
+        (Object::LimitRange(n), _) => quotas::limit_range(n, errors),
+        (Object::PersistentVolume(n), Object::PersistentVolume(c)) => persistent_volumes::update(n, c, errors),
+        (Object::PersistentVolumeClaim(n), Object::PersistentVolumeClaim(c)) => persistent_volume_claims::update(n, c, errors),
+        (Object::Lease(n), Object::Lease(c)) => coordination::lease_update(n, c, errors),
+        (Object::LeaseCandidate(n), Object::LeaseCandidate(c)) => coordination::candidate_update(n, c, errors),
+        (Object::Endpoints(n), Object::Endpoints(c)) => endpoints::endpoints(n, Some(c), errors),
+        (Object::EndpointSlice(n), Object::EndpointSlice(c)) => endpoints::slice(n, Some(c), errors),
+        (Object::Event(n), Object::Event(c)) => event::update(n, c, false, errors),
         (Object::Service(n), Object::Service(c)) => services::update(n, c, errors),
         (Object::HorizontalPodAutoscaler(n), Object::HorizontalPodAutoscaler(c)) => autoscaling::update(n, c, errors),
         _ => own_metadata_update(next, current, errors),

@@ -10,6 +10,8 @@ use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::api::storage::v1::StorageClass;
 use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Status, Typed, defaults};
 
+mod resource_quota;
+
 use super::{ApiServer, Outcome};
 
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";

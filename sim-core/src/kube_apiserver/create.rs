@@ -1,7 +1,7 @@
 //! Creating: system metadata, names, defaults, admission, validation, and then the store.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Reason, Status, Trait};
+use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
 
 use super::{ApiServer, Call, Outcome, admission, strategy};
 use crate::time::SimTime;
@@ -32,6 +32,10 @@ impl ApiServer {
         if !errors.is_empty() {
             self.services.release(&object);
             return Err(Box::new(Status::invalid(kind, object.name(), errors)));
+        }
+        if let Err(refusal) = self.charge_quota(&object, None, Part::Main, call) {
+            self.services.release(&object);
+            return Err(refusal);
         }
         self.store_new(object, call)
     }

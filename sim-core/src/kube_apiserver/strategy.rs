@@ -10,6 +10,10 @@ use sim_apimachinery::{Kind, Object, Trait};
 
 use super::apiextensions;
 
+mod kinds;
+
+pub use kinds::stamp_transition;
+
 /// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).
 pub fn prepare_for_create(object: &mut Object) {
     if !matches!(object.kind(), Kind::Node | Kind::APIService) {
@@ -18,7 +22,11 @@ pub fn prepare_for_create(object: &mut Object) {
     match object {
         Object::Namespace(namespace) => {
             let namespace = Arc::make_mut(namespace);
-            namespace.spec = Some(NamespaceSpec { finalizers: Some(vec!["kubernetes".into()]) });
+            let mut finalizers = namespace.spec.take().and_then(|s: NamespaceSpec| s.finalizers).unwrap_or_default();
+            if !finalizers.iter().any(|f| f == "kubernetes") {
+                finalizers.push("kubernetes".into());
+            }
+            namespace.spec = Some(NamespaceSpec { finalizers: Some(finalizers) });
             namespace.status = Some(NamespaceStatus { phase: Some("Active".into()), conditions: None });
         }
         Object::Service(service) => {
@@ -37,6 +45,7 @@ pub fn prepare_for_create(object: &mut Object) {
 
 /// After admission: what depends on the whole object.
 pub fn finish_create(object: &mut Object) {
+    kinds::finish_create(object);
     if let Object::Pod(pod) = object {
         let pod = Arc::make_mut(pod);
         pod.status = Some(first_pod_status(pod));
@@ -67,7 +76,8 @@ pub fn prepare_for_update(current: &Object, next: &mut Object) {
     if let Object::CustomResourceDefinition(crd) = next {
         apiextensions::remember_storage(Arc::make_mut(crd));
     }
-    if next.kind().has(Trait::Generation) && next.spec_differs(current) {
+    kinds::prepare_for_update(current, next);
+    if next.kind().has(Trait::Generation) && kinds::generation_counts(current, next, next.spec_differs(current)) {
         let metadata = next.metadata_mut();
         metadata.generation = Some(metadata.generation.unwrap_or(0) + 1);
     }
@@ -78,9 +88,10 @@ pub fn prepare_for_update(current: &Object, next: &mut Object) {
 pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
     let mut merged = current.clone();
     merged.copy_status_from(next);
-    let annotations = next.metadata().annotations.clone();
-    if merged.metadata().annotations != annotations && !matches!(next, Object::Custom(_)) {
-        merged.metadata_mut().annotations = annotations;
+    if !matches!(next, Object::Custom(_)) {
+        *merged.metadata_mut() = next.metadata().clone();
+        keep_system_metadata(current, &mut merged);
+        kinds::prepare_for_status_update(current, &mut merged);
     }
     *next = merged;
 }

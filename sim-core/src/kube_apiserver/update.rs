@@ -31,16 +31,22 @@ impl ApiServer {
                 strategy::prepare_for_update(current, &mut next);
                 self.allocate(&mut next, Some(current))?;
             }
-            Part::Status => strategy::prepare_for_status_update(current, &mut next),
+            Part::Status => {
+                strategy::prepare_for_status_update(current, &mut next);
+                strategy::stamp_transition(current, &mut next, &call.now.to_time());
+            }
             Part::Finalize => finalize(current, &mut next),
         }
         check_finalizers(current, &next)?;
-        if part == Part::Main {
-            let errors = sim_apimachinery::validation::validate_update(&next, current);
-            if !errors.is_empty() {
-                return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
-            }
+        let errors = match part {
+            Part::Main => sim_apimachinery::validation::validate_update(&next, current),
+            Part::Status if call.user.is_some() => sim_apimachinery::validation::validate_status_update(&next, current),
+            _ => vec![],
+        };
+        if !errors.is_empty() {
+            return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
         }
+        self.charge_quota(&next, Some(current), part, call)?;
         if is_free_to_go(&next) {
             self.store_next(current, next, call)?;
             return self.remove(&current.key(), call);

@@ -8,9 +8,10 @@ name of a type of this file. Embedded structs are written out.
 """
 import re, sys
 
-ROOTS = ["PodSpec", "EphemeralContainer"]
+ROOTS = ["PodSpec", "EphemeralContainer", "PodTemplateSpec", "PersistentVolumeClaimSpec", "PersistentVolumeSource", "Taint", "ObjectReference",
+         "EventSource", "NodeAddress", "ScopeSelector"]
 PLAIN = {"string": "s", "bool": "b", "int": "i", "int32": "i", "int64": "i", "resource.Quantity": "q", "intstr.IntOrString": "x",
-         "metav1.LabelSelector": "l", "metav1.ObjectMeta": "m", "types.UID": "s", "Capability": "s"}
+         "metav1.LabelSelector": "l", "metav1.ObjectMeta": "m", "types.UID": "s", "Capability": "s", "metav1.Time": "s"}
 
 def structs(text):
     found, aliases = {}, {}
