@@ -48,6 +48,8 @@ pub struct Exchange<'a> {
     pub user: Arc<UserInfo>,
     /// What the client is warned of.
     pub warnings: Vec<String>,
+    /// Whether the body asks that nothing be stored, as that of an eviction may.
+    pub dry_run_in_body: bool,
 }
 
 /// An answer or a refusal.
@@ -125,7 +127,7 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     }
     let accepted = negotiate(request)?;
     let query = request.query();
-    let mut exchange = Exchange { cluster, request, query, path, served, accepted, user, warnings: vec![] };
+    let mut exchange = Exchange { cluster, request, query, path, served, accepted, user, warnings: vec![], dry_run_in_body: false };
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
@@ -167,7 +169,7 @@ impl Exchange<'_> {
     pub fn dry_run(&self) -> Outcome<bool> {
         let wrong = self.query.all("dryRun").find(|v| !v.is_empty() && *v != "All");
         match wrong {
-            None => Ok(self.query.all("dryRun").any(|v| v == "All")),
+            None => Ok(self.dry_run_in_body || self.query.all("dryRun").any(|v| v == "All")),
             Some(value) => Err(wrong_option(self.options_kind(), "dryRun", value, &["All"])),
         }
     }

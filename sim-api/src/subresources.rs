@@ -14,6 +14,8 @@ pub fn dispatch(exchange: &mut Exchange<'_>, method: &str) -> Outcome<Answer> {
         "finalize" => verbs::write_part(exchange, method, Part::Finalize),
         "resize" => verbs::write_part(exchange, method, Part::Resize),
         "ephemeralcontainers" => verbs::write_part(exchange, method, Part::EphemeralContainers),
+        "binding" => verbs::pods::bind(exchange),
+        "eviction" => verbs::pods::evict(exchange),
         _ => Err(no_resource()),
     }
 }

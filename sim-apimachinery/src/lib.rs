@@ -23,7 +23,8 @@ pub mod validation;
 pub mod yaml;
 
 pub use request::{
-    Answer, DeleteOptions, FieldValidation, Page, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch, UserInfo, Verb,
+    Answer, BindingMetadata, DeleteOptions, FieldValidation, Page, Part, Patch, PodMetrics, Propagation, Reply, Request, Scale, TypedPatch,
+    UserInfo, Verb,
 };
 pub use sim_object::{CustomKind, CustomObject, Kind, Object, ObjectKey, Resource, Scope, Trait, Typed, for_each_kind, kinds, object};
 pub use status::{Cause, Reason, Status};

@@ -94,7 +94,7 @@ pub enum Verb {
     /// Delete all that match.
     DeleteCollection { kind: Kind, namespace: Arc<str>, selected: Box<ListOptions>, options: DeleteOptions },
     /// Bind a pod to a node (`pods/binding`).
-    Bind { pod: ObjectKey, uid: String, node: Arc<str> },
+    Bind { pod: ObjectKey, uid: String, node: Arc<str>, with: BindingMetadata },
     /// Evict a pod (`pods/eviction`), minding disruption budgets.
     Evict { pod: ObjectKey, options: DeleteOptions },
     /// Read the scale subresource.
@@ -103,6 +103,17 @@ pub enum Verb {
     UpdateScale { key: ObjectKey, replicas: i32, resource_version: Option<String> },
     /// Read `metrics.k8s.io` pod metrics, which the aggregation layer forwards to the metrics server.
     PodMetrics { namespace: Arc<str>, labels: String },
+}
+
+/// What a binding says besides where to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BindingMetadata {
+    /// Only at this version of the pod.
+    pub resource_version: Option<String>,
+    /// Labels that the pod takes over.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that the pod takes over.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A change to an object.

@@ -2,6 +2,7 @@
 
 mod body;
 mod delete;
+pub mod pods;
 mod read;
 mod show;
 mod table;

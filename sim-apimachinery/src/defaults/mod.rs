@@ -5,7 +5,10 @@
 
 mod autoscaling;
 mod core;
+mod image;
 mod pod;
+mod pod_admission;
+mod pod_volumes;
 mod service;
 mod workloads;
 
@@ -14,7 +17,8 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 
-pub use pod::{admit_default_tolerations, admit_priority, admit_service_account, default_pod, default_pod_template, qos_class};
+pub use pod::{default_pod, default_pod_template};
+pub use pod_admission::{admit_default_tolerations, admit_service_account, qos_class};
 pub use workloads::{default_cron_job, default_daemon_set, default_deployment, default_job, default_replica_set, default_stateful_set};
 
 use crate::object::Object;

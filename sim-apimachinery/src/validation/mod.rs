@@ -39,9 +39,8 @@ mod workloads;
 
 use errors::Errors;
 
-pub use status::validate_status_update;
-
 use crate::object::Object;
+use crate::request::Part;
 use crate::status::Cause;
 
 /// What is wrong with a new object.
@@ -56,10 +55,21 @@ pub fn validate_create(object: &Object) -> Vec<Cause> {
 
 /// What is wrong with the next state of an object.
 pub fn validate_update(next: &Object, current: &Object) -> Vec<Cause> {
+    validate_part(next, current, Part::Main)
+}
+
+/// What is wrong with the next state of an object that is written through that part of it. Statuses are checked for the
+/// kinds that have rules for them.
+pub fn validate_part(next: &Object, current: &Object, part: Part) -> Vec<Cause> {
     let mut errors = Errors::new();
     metadata::validate_common(next.metadata(), next.kind().is_namespaced(), &mut errors);
     metadata::validate_common_update(next.metadata(), current.metadata(), &mut errors);
-    update(next, current, &mut errors);
+    match part {
+        Part::Main => update(next, current, &mut errors),
+        Part::Status => status::update(next, current, &mut errors),
+        Part::Resize | Part::EphemeralContainers => pod_update(next, current, part, &mut errors),
+        Part::Finalize => {}
+    }
     errors.into_causes()
 }
 
@@ -128,6 +138,13 @@ fn update(next: &Object, current: &Object, errors: &mut Errors) {
         (Object::Service(n), Object::Service(c)) => services::update(n, c, errors),
         (Object::HorizontalPodAutoscaler(n), Object::HorizontalPodAutoscaler(c)) => autoscaling::update(n, c, errors),
         _ => own_metadata_update(next, current, errors),
+    }
+}
+
+fn pod_update(next: &Object, current: &Object, part: Part, errors: &mut Errors) {
+    if let (Object::Pod(n), Object::Pod(c)) = (next, current) {
+        let update = if part == Part::Resize { pod::resize::update } else { pod::ephemeral::update };
+        update(n, c, errors);
     }
 }
 

@@ -47,6 +47,8 @@ impl fmt::Display for Path<'_> {
         }
         match (self.step, self.parent.is_some()) {
             (Step::Field(name), true) => write!(f, ".{name}"),
+            // Kubernetes shows a path without a name so.
+            (Step::Field(""), false) => f.write_str("[]"),
             (Step::Field(name), false) => f.write_str(name),
             (Step::Index(index), _) => write!(f, "[{index}]"),
             (Step::Key(key), _) => write!(f, "[{key}]"),

@@ -3,18 +3,9 @@
 use super::errors::Errors;
 use super::{autoscaling, cluster, job_status, metadata, persistent_volume_claims, persistent_volumes, policy, quotas, workload_status};
 use crate::object::Object;
-use crate::status::Cause;
 
 /// What is wrong with the next status of an object. Kinds without rules of their own have their metadata checked.
-pub fn validate_status_update(next: &Object, current: &Object) -> Vec<Cause> {
-    let mut errors = Errors::new();
-    metadata::validate_common(next.metadata(), next.kind().is_namespaced(), &mut errors);
-    metadata::validate_common_update(next.metadata(), current.metadata(), &mut errors);
-    update(next, current, &mut errors);
-    errors.into_causes()
-}
-
-fn update(next: &Object, current: &Object, errors: &mut Errors) {
+pub(super) fn update(next: &Object, current: &Object, errors: &mut Errors) {
     match (next, current) {
         (Object::Pod(n), Object::Pod(c)) => super::pod::status::update(n, c, errors),
         (Object::Deployment(n), Object::Deployment(c)) => workload_status::deployment(n, c, errors),

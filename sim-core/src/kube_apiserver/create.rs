@@ -1,9 +1,10 @@
 //! Creating: system metadata, names, defaults, admission, validation, and then the store.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
+use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Reason, Status, Trait};
 
-use super::{ApiServer, Call, Outcome, admission, strategy};
+use super::admission::{self, Asked};
+use super::{ApiServer, Call, Outcome, pod_strategy, strategy};
 use crate::time::SimTime;
 
 /// How long a generated name's base may be: the suffix has five characters and a name 63.
@@ -25,19 +26,31 @@ impl ApiServer {
         strategy::prepare_for_create(&mut object);
         sim_apimachinery::defaults::default_object(&mut object);
         super::apiextensions::default_definition(&mut object);
-        self.admit_create(&mut object)?;
+        self.admit(&mut object, &Asked::create(), call)?;
         strategy::finish_create(&mut object);
+        pod_strategy::finish_create(&mut object, &mut call.warnings);
         self.allocate(&mut object, None)?;
-        let errors = sim_apimachinery::validation::validate_create(&object);
-        if !errors.is_empty() {
+        if let Err(refused) = self.check_new(&object, call) {
             self.services.release(&object);
-            return Err(Box::new(Status::invalid(kind, object.name(), errors)));
-        }
-        if let Err(refusal) = self.charge_quota(&object, None, Part::Main, call) {
-            self.services.release(&object);
-            return Err(refusal);
+            return Err(refused);
         }
         self.store_new(object, call)
+    }
+
+    /// Warns users of what is valid and yet most likely a mistake.
+    pub(super) fn warn(&self, next: &Object, current: Option<&Object>, call: &mut Call<'_>) {
+        if call.user.is_some() {
+            call.warnings.extend(sim_apimachinery::validation::pod::warnings::of(next, current));
+        }
+    }
+
+    fn check_new(&mut self, object: &Object, call: &mut Call<'_>) -> Outcome<()> {
+        let errors = sim_apimachinery::validation::validate_create(object);
+        if !errors.is_empty() {
+            return Err(Box::new(Status::invalid(object.kind(), object.name(), errors)));
+        }
+        self.warn(object, None, call);
+        self.admit_valid(object, &Asked::create(), call)
     }
 
     fn name(&mut self, object: &mut Object) -> Outcome<()> {

@@ -16,7 +16,9 @@ mod create;
 mod delete;
 mod list;
 mod patch;
-mod pods;
+mod pod_binding;
+mod pod_eviction;
+mod pod_strategy;
 mod read;
 mod scale;
 mod strategy;
@@ -159,7 +161,7 @@ impl ApiServer {
             Verb::DeleteCollection { kind, namespace, selected, options } => {
                 self.delete_collection(kind, &namespace, &selected, &options, call).map(Reply::List)
             }
-            Verb::Bind { pod, uid, node } => self.bind(&pod, &uid, &node, call).map(|()| Reply::Done),
+            Verb::Bind { pod, uid, node, with } => self.bind(&pod, &uid, &node, with, call).map(|()| Reply::Done),
             Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),
             Verb::GetScale { key } => self.get_scale(&key).map(Reply::Scale),
             Verb::UpdateScale { key, replicas, resource_version } => {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sim_apimachinery::{Kind, Object, Part, Reason, Status};
 
-use super::{ApiServer, Call, Outcome, strategy};
+use super::admission::Asked;
+use super::{ApiServer, Call, Outcome, pod_strategy, strategy};
 
 impl ApiServer {
     pub(super) fn update(&mut self, object: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
@@ -23,30 +24,36 @@ impl ApiServer {
 
     /// Stores `next` over `current`: all ways to change an object end here.
     pub(super) fn replace(&mut self, current: &Object, mut next: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
+        let asked = Asked { old: Some(current), part };
         match part {
             Part::Main | Part::Resize | Part::EphemeralContainers => {
                 sim_apimachinery::defaults::default_object(&mut next);
                 super::apiextensions::default_definition(&mut next);
                 self.check_escalation(Some(current), &next, call)?;
+                self.admit(&mut next, &asked, call)?;
+                pod_strategy::keep_the_rest(current, &mut next, part);
                 strategy::prepare_for_update(current, &mut next);
                 self.allocate(&mut next, Some(current))?;
             }
             Part::Status => {
+                self.admit(&mut next, &asked, call)?;
                 strategy::prepare_for_status_update(current, &mut next);
                 strategy::stamp_transition(current, &mut next, &call.now.to_time());
             }
             Part::Finalize => finalize(current, &mut next),
         }
         check_finalizers(current, &next)?;
-        let errors = match part {
-            Part::Main => sim_apimachinery::validation::validate_update(&next, current),
-            Part::Status if call.user.is_some() => sim_apimachinery::validation::validate_status_update(&next, current),
-            _ => vec![],
-        };
-        if !errors.is_empty() {
-            return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
+        // What components write to statuses is theirs to know: only the writes of users are checked.
+        if part != Part::Status || call.user.is_some() {
+            let errors = sim_apimachinery::validation::validate_part(&next, current, part);
+            if !errors.is_empty() {
+                return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
+            }
         }
-        self.charge_quota(&next, Some(current), part, call)?;
+        if part == Part::Main {
+            self.warn(&next, Some(current), call);
+        }
+        self.admit_valid(&next, &asked, call)?;
         if is_free_to_go(&next) {
             self.store_next(current, next, call)?;
             return self.remove(&current.key(), call);

@@ -118,7 +118,7 @@ impl KubeScheduler {
     fn send_bind(&mut self, key: &ObjectKey, at: SimTime, context: &mut Context<'_>) {
         let Some(binding) = self.bindings.get_mut(key) else { return };
         binding.stage = Stage::Binding;
-        let verb = Verb::Bind { pod: key.clone(), uid: binding.pod.uid.to_string(), node: binding.node.clone() };
+        let verb = Verb::Bind { pod: key.clone(), uid: binding.pod.uid.to_string(), node: binding.node.clone(), with: Default::default() };
         let (cause, uid) = (binding.cause, binding.pod.uid.clone());
         self.ask(at, Asked::Binding(key.clone(), uid), verb, cause, context);
     }

@@ -8,6 +8,8 @@ mod containers;
 mod environment;
 pub mod ephemeral;
 mod mounts;
+mod overlaps;
+mod ports_in_common;
 mod probes;
 mod projected;
 pub mod resize;
@@ -20,6 +22,7 @@ mod update;
 mod volume_paths;
 mod volume_sources;
 mod volumes;
+pub mod warnings;
 mod windows;
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};

@@ -310,6 +310,18 @@ pub fn aggregate(spec: &PodSpec, part: impl Fn(&ResourceRequirements) -> Option<
     total
 }
 
+/// What a pod asks for: its own requests where it has them, else its containers', and its overhead.
+/// Source: component-helpers resource `PodRequests`.
+pub fn total_requests(spec: &PodSpec) -> BTreeMap<String, Quantity> {
+    let read = |q: &ApiQuantity| Quantity::parse(&q.0).ok();
+    let mut total = aggregate(spec, |r| r.requests.as_ref());
+    let own = spec.resources.iter().flat_map(|r| r.requests.iter().flatten()).filter(|(name, _)| is_pod_level(name));
+    total.extend(own.filter_map(|(name, q)| Some((name.clone(), read(q)?))));
+    let overhead = spec.overhead.iter().flatten().filter_map(|(name, q)| Some((name.clone(), read(q)?)));
+    add(&mut total, overhead.collect());
+    total
+}
+
 fn add(total: &mut BTreeMap<String, Quantity>, amounts: Vec<(String, Quantity)>) {
     for (name, amount) in amounts {
         let sum = total.get(&name).map_or(amount, |before| before.plus(amount));

@@ -11,18 +11,18 @@ use sim_apimachinery::quantity::Quantity;
 use sim_apimachinery::quota::{self, Usage};
 use sim_apimachinery::{Kind, Object, Part, Status, Typed};
 
-use crate::kube_apiserver::{ApiServer, Call, Outcome};
+use super::{ApiServer, Asked, Call, Outcome, Plugin};
 use crate::time::SimTime;
+
+pub(super) const PLUGIN: Plugin = Plugin { name: "ResourceQuota", change: None, check: Some(check) };
+
+fn check(server: &mut ApiServer, object: &Object, asked: &Asked<'_>, call: &mut Call<'_>) -> Outcome<()> {
+    server.charge_quota(object, asked.old, asked.part, call)
+}
 
 impl ApiServer {
     /// Charges a write that is otherwise fine; `current` is the state before, `None` for a new object.
-    pub(in crate::kube_apiserver) fn charge_quota(
-        &mut self,
-        next: &Object,
-        current: Option<&Object>,
-        part: Part,
-        call: &mut Call<'_>,
-    ) -> Outcome<()> {
+    fn charge_quota(&mut self, next: &Object, current: Option<&Object>, part: Part, call: &mut Call<'_>) -> Outcome<()> {
         if next.namespace().is_empty() || !quota::handles(next, current, part) {
             return Ok(());
         }
