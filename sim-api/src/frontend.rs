@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sim_apimachinery::{FieldValidation, Reason, Status, UserInfo, Verb};
+use sim_apimachinery::{FieldValidation, Kind, Reason, Status, UserInfo, Verb};
 use sim_core::cluster::Cluster;
 
 use crate::http::{Answer, Request, Response};
@@ -126,6 +126,10 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
         return Err(wrong_method());
     }
     let accepted = negotiate(request)?;
+    if accepted.encoding == Encoding::Protobuf && matches!(served.kind, Kind::Custom(_)) {
+        let message = "only the following media types are accepted: application/json, application/yaml";
+        return Err(Box::new(Status::new(Reason::NotAcceptable, message)));
+    }
     let query = request.query();
     let mut exchange = Exchange { cluster, request, query, path, served, accepted, user, warnings: vec![], dry_run_in_body: false };
     let answer = if exchange.path.subresource.is_empty() {

@@ -16,6 +16,8 @@ pub enum Encoding {
     PrettyJson,
     /// YAML.
     Yaml,
+    /// Kubernetes' protobuf, for clients that accept nothing else.
+    Protobuf,
 }
 
 /// What objects are converted to.
@@ -88,10 +90,12 @@ pub fn negotiate(request: &Request) -> Result<Accepted, Box<Status>> {
             "application/yaml" => Encoding::Yaml,
             // Protobuf is understood in bodies; answers are JSON where the client takes it.
             "application/vnd.kubernetes.protobuf" if accept.contains("application/json") || accept.contains("*/*") => json,
+            "application/vnd.kubernetes.protobuf" => Encoding::Protobuf,
             _ => continue,
         };
         let encoding = if clause.parameters.iter().any(|(n, v)| n == "pretty" && v == "1") { Encoding::PrettyJson } else { encoding };
-        if let Some(form) = form(&clause.parameters) {
+        let form = form(&clause.parameters).filter(|form| encoding != Encoding::Protobuf || !matches!(form, Form::Table(_)));
+        if let Some(form) = form {
             return Ok(Accepted { encoding, form });
         }
     }

@@ -5,6 +5,7 @@ use sim_apimachinery::{Reason, Status};
 
 use crate::http::Response;
 use crate::negotiation::Encoding;
+use crate::protobuf;
 
 /// Warnings together may have this many characters; beyond that each is cut.
 const WARNINGS_MAX: usize = 4096;
@@ -13,8 +14,10 @@ const WARNING_CUT: usize = 256;
 
 /// A value as the body of an answer.
 pub fn value(status: u16, value: &Value, encoding: Encoding) -> Response {
+    let json = || ("application/json", serde_json::to_vec(value).unwrap_or_default());
     let (media, body) = match encoding {
-        Encoding::Json => ("application/json", serde_json::to_vec(value).unwrap_or_default()),
+        Encoding::Json => json(),
+        Encoding::Protobuf => protobuf::encode(value).map_or_else(json, |body| (protobuf::MEDIA_TYPE, body)),
         Encoding::PrettyJson => ("application/json", serde_json::to_vec_pretty(value).unwrap_or_default()),
         Encoding::Yaml => ("application/yaml", serde_saphyr::to_string(value).unwrap_or_default().into_bytes()),
     };

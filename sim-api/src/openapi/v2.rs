@@ -87,7 +87,9 @@ fn operation(mut operation: Value) -> Value {
             answer["schema"] = schema(found["schema"].clone());
         }
     }
-    operation["consumes"] = consumes;
+    if operation.get("x-kubernetes-action").is_some() || operation.pointer("/responses/200/schema/$ref").is_some() {
+        operation["consumes"] = consumes;
+    }
     operation["produces"] = produces;
     operation["schemes"] = json!(["https"]);
     operation

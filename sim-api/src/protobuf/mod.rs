@@ -1,17 +1,24 @@
 //! Reads Kubernetes' protobuf bodies (`application/vnd.kubernetes.protobuf`): four magic bytes, an envelope that names the type,
 //! the message. The outcome is the JSON that Go would write for the same object. Driven by `messages.txt`, which
-//! `tables/protobuf.py` writes; typed clients post such bodies, answers are JSON, which they accept too.
-//! Nothing in a body can make the reader panic or recurse without end. Not modelled: compressed bodies, protobuf answers.
+//! `tables/protobuf.py` writes; typed clients post such bodies, and take answers in JSON too.
+//! Nothing in a body can make the reader panic or recurse without end. `encode` is the way back, for clients that accept nothing
+//! else. Not modelled: compressed bodies, streams in protobuf.
 
+mod encode;
 mod messages;
 mod special;
 mod value;
 mod wire;
 
+pub use encode::encode;
+
 use serde_json::Value;
 
 use value::Reader;
 use wire::{Field, fields};
+
+/// The media type.
+pub const MEDIA_TYPE: &str = "application/vnd.kubernetes.protobuf";
 
 /// The bytes that a body begins with.
 const MAGIC: [u8; 4] = *b"k8s\0";

@@ -42,6 +42,20 @@ fn bodies_of_go_clients_are_the_objects_they_sent() {
 }
 
 #[test]
+fn what_is_written_is_read_as_the_same() {
+    for (body, _) in bodies() {
+        let object = decode(&body).expect("a body");
+        let written = encode(&object).unwrap_or_else(|| panic!("{object} cannot be written"));
+        assert_eq!(decode(&written).map(without_nothing), Ok(without_nothing(object)));
+    }
+}
+
+#[test]
+fn an_object_of_a_kind_without_a_message_cannot_be_written() {
+    assert_eq!(encode(&json!({"apiVersion": "example.com/v1", "kind": "Life", "spec": {}})), None);
+}
+
+#[test]
 fn bodies_that_are_cut_or_damaged_are_refused_or_read_but_never_fatal() {
     for (body, _) in bodies() {
         for length in 0..body.len() {

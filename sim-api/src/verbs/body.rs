@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sim_apimachinery::yaml::{self, Limits};
-use sim_apimachinery::{Object, Reason, Status};
+use sim_apimachinery::{Kind, Object, Reason, Status};
 
 use crate::frontend::{Exchange, Outcome};
 use crate::protobuf;
@@ -25,15 +25,24 @@ pub fn media(exchange: &Exchange<'_>) -> Outcome<Media> {
     match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "" | "application/json" => Ok(Media::Json),
         "application/yaml" => Ok(Media::Yaml),
-        "application/vnd.kubernetes.protobuf" => Ok(Media::Protobuf),
-        _ => Err(unsupported()),
+        protobuf::MEDIA_TYPE if !matches!(exchange.served.kind, Kind::Custom(_)) => Ok(Media::Protobuf),
+        _ => Err(unsupported(exchange.served.kind)),
     }
 }
 
-fn unsupported() -> Box<Status> {
-    let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, \
-                application/vnd.kubernetes.protobuf";
-    Box::new(Status::new(Reason::UnsupportedMediaType, text))
+fn unsupported(kind: Kind) -> Box<Status> {
+    let more = if matches!(kind, Kind::Custom(_)) { "" } else { ", application/vnd.kubernetes.protobuf" };
+    let text = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+    Box::new(Status::new(Reason::UnsupportedMediaType, format!("{text}{more}")))
+}
+
+/// A body in which no object is: its beginning is shown.
+fn unrecognized(kind: Kind, body: &[u8], error: &str) -> Box<Status> {
+    const SHOWN_BYTES: usize = 30;
+    let kind = kind.resource().kind;
+    let more = if body.len() > SHOWN_BYTES { " ..." } else { "" };
+    let beginning = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
+    bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error} ({beginning}{more})"))
 }
 
 /// The body as a JSON value.
@@ -46,7 +55,7 @@ pub fn decode(exchange: &Exchange<'_>) -> Outcome<Value> {
             let read = yaml::read(text, &Limits::default()).map_err(|e| bad_request(format!("yaml: {e:?}")))?;
             Ok(read.documents.into_iter().next().map_or(Value::Null, |d| d.value))
         }
-        Media::Protobuf => protobuf::decode(body).map_err(bad_request),
+        Media::Protobuf => protobuf::decode(body).map_err(|error| unrecognized(exchange.served.kind, body, &error)),
     }
 }
 
