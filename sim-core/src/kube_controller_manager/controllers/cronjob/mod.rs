@@ -42,6 +42,11 @@ impl Controller for CronJobController {
         &[Kind::CronJob, Kind::Job]
     }
 
+    /// Without this, a job that was just made would look like one that is missing, or like one of somebody else.
+    fn guarded(&self) -> &'static [Kind] {
+        &[Kind::Job, Kind::CronJob]
+    }
+
     fn on_event(&mut self, event: &CacheEvent, _view: &mut View<'_>, wake: &mut Wake) {
         match &event.object {
             Object::CronJob(_) if event.change != ChangeType::Deleted => wake.now(event.object.key()),
