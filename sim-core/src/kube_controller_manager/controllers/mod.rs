@@ -1,5 +1,7 @@
 //! The controllers, one file or folder each, and the closed enum of them.
 
+pub mod cronjob;
+pub mod daemonset;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
@@ -7,16 +9,22 @@ pub mod endpointslice;
 pub mod garbage_collector;
 pub mod horizontal_pod_autoscaler;
 pub mod hostpath_provisioner;
+pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod persistentvolume_binder;
+mod pod_control;
 pub mod podgc;
 pub mod replicaset;
+pub mod replicationcontroller;
+pub mod resource_quota;
 pub mod root_ca_publisher;
 pub mod service_lb;
 mod service_pods;
 pub mod serviceaccount;
+pub mod statefulset;
 pub mod taint_eviction;
+pub mod ttl_after_finished;
 pub mod volume_protection;
 
 use super::ManagerConfig;
@@ -61,5 +69,12 @@ controllers! {
     PodGc(podgc::PodGarbageCollector) = |_| Some(Default::default());
     ServiceLb(service_lb::ServiceLbController) = |config| config.load_balancer.then(Default::default);
     HorizontalPodAutoscaler(horizontal_pod_autoscaler::HorizontalPodAutoscalerController) = |_| Some(Default::default());
+    StatefulSet(statefulset::StatefulSetController) = |_| Some(Default::default());
+    DaemonSet(daemonset::DaemonSetController) = |_| Some(Default::default());
+    Job(job::JobController) = |_| Some(Default::default());
+    CronJob(cronjob::CronJobController) = |_| Some(Default::default());
+    TtlAfterFinished(ttl_after_finished::TtlAfterFinishedController) = |_| Some(Default::default());
+    ReplicationController(replicationcontroller::ReplicationManager) = |_| Some(Default::default());
+    ResourceQuota(resource_quota::ResourceQuotaController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }

@@ -37,6 +37,11 @@ impl Expectations {
         self.0.insert(key.clone(), Expected { creations: 0, deletions: names.collect(), since: now });
     }
 
+    /// So many creations and these deletions were asked for.
+    pub fn expect_both(&mut self, key: &ObjectKey, creations: usize, deletions: impl Iterator<Item = String>, now: SimTime) {
+        self.0.insert(key.clone(), Expected { creations, deletions: deletions.collect(), since: now });
+    }
+
     /// A creation was seen, or failed.
     pub fn creation_seen(&mut self, key: &ObjectKey) {
         if let Some(expected) = self.0.get_mut(key) {

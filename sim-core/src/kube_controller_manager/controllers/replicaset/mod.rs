@@ -3,9 +3,9 @@
 //! Invariant: while creations or deletions it asked for have not been seen on its watch (expectations), it asks for no
 //! more. Source: pkg/controller/replicaset.
 
-mod expectations;
+pub(super) mod expectations;
 mod ranking;
-mod status;
+pub(super) mod status;
 
 use std::sync::Arc;
 
