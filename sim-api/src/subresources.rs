@@ -14,6 +14,7 @@ pub fn dispatch(exchange: &mut Exchange<'_>, method: &str) -> Outcome<Answer> {
         "finalize" => verbs::write_part(exchange, method, Part::Finalize),
         "resize" => verbs::write_part(exchange, method, Part::Resize),
         "ephemeralcontainers" => verbs::write_part(exchange, method, Part::EphemeralContainers),
+        "log" | "exec" | "attach" | "portforward" | "proxy" => crate::connect::connect(exchange),
         _ => Err(no_resource()),
     }
 }
