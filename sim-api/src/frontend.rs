@@ -12,7 +12,7 @@ use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
-use crate::{pages, subresources, verbs};
+use crate::{metrics, pages, subresources, verbs};
 
 /// Bodies may have this many bytes.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -80,6 +80,9 @@ impl Frontend {
         }
         let user = self.authenticate(request)?;
         match Route::parse(&request.path) {
+            Route::Resource(path) if path.group == metrics::GROUP && cluster.profile().metrics_server => {
+                Ok(metrics::answer(cluster, request, &path)?.into())
+            }
             Route::Resource(path) => resource(cluster, request, path, user),
             Route::NoResource => Err(no_resource()),
             Route::Path(path) => Ok(pages::answer(cluster, request, &path)?.into()),

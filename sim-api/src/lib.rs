@@ -3,8 +3,11 @@
 //! recorded session replays exactly. `sim-web` brings sockets, TLS and streams.
 //! Not modelled: CBOR bodies, API priority and fairness beyond its headers, audit logs.
 
+mod connect;
 mod frontend;
 mod http;
+mod logs;
+mod metrics;
 mod negotiation;
 mod pages;
 mod query;
@@ -22,5 +25,6 @@ pub mod protobuf;
 
 pub use frontend::{Frontend, Settings};
 pub use http::{Answer, Connect, ConnectKind, Request, Response};
+pub use logs::line as log_line;
 pub use negotiation::clauses as accept_clauses;
 pub use watch::Watch;

@@ -10,6 +10,7 @@ use sim_core::cluster::Cluster;
 use crate::discovery::{self, AGGREGATED_MEDIA_TYPE, wants_aggregated};
 use crate::frontend::Outcome;
 use crate::http::{Request, Response};
+use crate::metrics;
 use crate::negotiation::{clauses, negotiate};
 use crate::openapi::{self, Document, V2_PROTOBUF_MEDIA_TYPE};
 use crate::respond::{no_resource, value, wrong_method};
@@ -42,6 +43,8 @@ pub fn answer(cluster: &Cluster, request: &Request, path: &str) -> Outcome<Respo
         ["api"] => grouped(cluster, request, true),
         ["apis"] => grouped(cluster, request, false),
         ["api", version] => found(request, discovery::resource_list(&definitions(cluster), "", version)),
+        ["apis", metrics::GROUP] if cluster.profile().metrics_server => only_get(request, &metrics::group()),
+        ["apis", metrics::GROUP, metrics::VERSION] if cluster.profile().metrics_server => only_get(request, &metrics::resources()),
         ["apis", group, rest @ ..] if is_group_served(cluster, group) => match rest {
             [] => found(request, discovery::group(&definitions(cluster), group)),
             [version] => found(request, discovery::resource_list(&definitions(cluster), group, version)),
@@ -79,7 +82,8 @@ fn health(request: &Request, path: &str) -> Response {
 fn grouped(cluster: &Cluster, request: &Request, core: bool) -> Outcome<Response> {
     for (media, parameters) in clauses(request.header("accept").unwrap_or_default()) {
         if wants_aggregated(&media, &parameters) {
-            let page = discovery::aggregated(&definitions(cluster), core);
+            let mut page = discovery::aggregated(&definitions(cluster), core);
+            add_metrics(cluster, core, page.get_mut("items"), metrics::aggregated());
             let body = serde_json::to_vec(&page).unwrap_or_default();
             let hash: String = Sha512::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect();
             return Ok(tagged(request, Document { body: body.into(), hash }, AGGREGATED_MEDIA_TYPE));
@@ -91,7 +95,23 @@ fn grouped(cluster: &Cluster, request: &Request, core: bool) -> Outcome<Response
     if core {
         only_get(request, &discovery::core_versions(&request.host))
     } else {
-        shown(request, &discovery::group_list(&definitions(cluster)))
+        let mut page = discovery::group_list(&definitions(cluster));
+        let mut group = metrics::group();
+        for word in ["kind", "apiVersion"] {
+            group.as_object_mut().map(|g| g.remove(word));
+        }
+        add_metrics(cluster, core, page.get_mut("groups"), group);
+        shown(request, &page)
+    }
+}
+
+/// The metrics server's group comes after all others, where there is a metrics server.
+fn add_metrics(cluster: &Cluster, core: bool, groups: Option<&mut Value>, group: Value) {
+    if let Some(groups) = groups.and_then(Value::as_array_mut)
+        && cluster.profile().metrics_server
+        && !core
+    {
+        groups.push(group);
     }
 }
 

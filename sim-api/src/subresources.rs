@@ -16,6 +16,7 @@ pub fn dispatch(exchange: &mut Exchange<'_>, method: &str) -> Outcome<Answer> {
         "ephemeralcontainers" => verbs::write_part(exchange, method, Part::EphemeralContainers),
         "binding" => verbs::pods::bind(exchange),
         "eviction" => verbs::pods::evict(exchange),
+        "log" | "exec" | "attach" | "portforward" | "proxy" => crate::connect::connect(exchange),
         _ => Err(no_resource()),
     }
 }

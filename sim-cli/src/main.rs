@@ -2,6 +2,7 @@
 //! One file per command. Exit codes: 0 all held, 1 an expectation failed, 2 wrong usage or input, 3 an invariant of ours
 //! broke, 4 no convergence, 5 a limit was reached, 6 not deterministic, 7 the scenario needs something not simulated.
 
+mod ctl;
 mod explain;
 mod get;
 mod lint;
@@ -35,6 +36,8 @@ enum Command {
     Get(get::GetArguments),
     /// Serve the cluster through the Kubernetes API, for kubectl and other clients
     Serve(serve::ServeArguments),
+    /// Steer a running server: pause, step, speed, until, faults, checkpoints, rewind, fork
+    Ctl(ctl::CtlArguments),
     /// Print the kubeconfig of the running server
     Kubeconfig(serve::KubeconfigArguments),
     /// Print the JSON schema of scenario files
@@ -60,6 +63,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Get(arguments) => get::get(&arguments),
         Command::Serve(arguments) => serve::serve(arguments),
+        Command::Ctl(arguments) => ctl::ctl(&arguments),
         Command::Kubeconfig(arguments) => serve::kubeconfig(&arguments),
         Command::Schema => schema::print(),
     }

@@ -42,7 +42,7 @@ pub struct KeptRequest {
     /// The query.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub query: String,
-    /// The headers; credentials are replaced by the user they stood for.
+    /// The headers, credentials among them: the file is its owner's alone.
     pub headers: Vec<(String, String)>,
     /// The body, base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -112,6 +112,8 @@ impl Journal {
         let path = folder.join("session.jsonl");
         let wrong = |e: std::io::Error| format!("{}: {e}", path.display());
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(wrong)?;
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(wrong)?;
         let (header, entries, good) = read(&file).map_err(|e| format!("{}: {e}", path.display()))?;
         file.set_len(good).map_err(wrong)?;
         file.seek(SeekFrom::End(0)).map_err(wrong)?;

@@ -9,11 +9,20 @@ mod control;
 mod guard;
 mod journal;
 mod kubeconfig;
+mod port_forward;
 mod server;
 mod simulation;
+mod sockets;
+mod spdy;
 mod streams;
 mod tokens;
 
 pub use clock::Speed;
 pub use kubeconfig::default_path as default_kubeconfig_path;
 pub use server::{Options, serve};
+
+/// Decodes base64; nothing if the text is none.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.decode(text).ok()
+}

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, State};
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use sim_api::{Frontend, Settings};
+use sim_api::{Connect, ConnectKind, Frontend, Settings};
 use sim_apimachinery::{Reason, Status, UserInfo};
 use sim_core::cluster::{Cluster, Profile};
 use sim_core::time::SimTime;
@@ -21,7 +22,7 @@ use crate::control::Action;
 use crate::guard::Guard;
 use crate::journal::{FORMAT, Header, Journal};
 use crate::simulation::{Command, Handle, Reply, Simulation};
-use crate::{certificates, kubeconfig, tokens};
+use crate::{certificates, kubeconfig, port_forward, sockets, tokens};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -162,7 +163,7 @@ async fn interrupted() {
 }
 
 async fn answer(State(server): State<Server>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let host = parts.uri.authority().map(ToString::to_string).or_else(|| text("host"));
     if let Some(why) = server.guard.refuses(host.as_deref(), text("origin").as_deref()) {
@@ -187,10 +188,11 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
     if request.path == CONTROL {
         return control(&server, &request).await;
     }
-    ask(&server, request).await
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &server).await.ok();
+    ask(&server, request, upgrade).await
 }
 
-async fn ask(server: &Server, request: sim_api::Request) -> Response<Body> {
+async fn ask(server: &Server, request: sim_api::Request, upgrade: Option<WebSocketUpgrade>) -> Response<Body> {
     let (sender, receiver) = oneshot::channel();
     if !server.simulation.send(Command::Http(Box::new(request), sender)) {
         return too_busy();
@@ -198,9 +200,30 @@ async fn ask(server: &Server, request: sim_api::Request) -> Response<Body> {
     match tokio::time::timeout(ANSWER_TIME_MAX, receiver).await {
         Ok(Ok(Reply::Complete(response))) => complete(response),
         Ok(Ok(Reply::Stream(frames))) => stream(frames),
-        Ok(Ok(Reply::Connect(_))) => refuse(&Status::new(Reason::BadRequest, "Upgrade request required")),
+        Ok(Ok(Reply::Connect(connect))) => connected(server, *connect, upgrade),
         Ok(Err(_)) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
         Err(_) => refuse(&Status::new(Reason::Timeout, "Timeout: request did not complete within the allotted timeout")),
+    }
+}
+
+/// A connection with a container: a log is followed over plain HTTP, everything else over WebSocket.
+fn connected(server: &Server, connect: Connect, upgrade: Option<WebSocketUpgrade>) -> Response<Body> {
+    let simulation = server.simulation.clone();
+    match (&connect.kind, upgrade) {
+        (ConnectKind::FollowLog { .. }, _) => {
+            let mut response = stream(sockets::follow(connect, simulation));
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        (ConnectKind::PortForward { .. }, Some(upgrade)) => {
+            let upgrade = upgrade.protocols(port_forward::PROTOCOLS).max_message_size(1 << 20);
+            upgrade.on_upgrade(move |socket| port_forward::serve(socket, connect, simulation))
+        }
+        (_, Some(upgrade)) => {
+            let upgrade = upgrade.protocols(sockets::PROTOCOLS).max_message_size(1 << 20);
+            upgrade.on_upgrade(move |socket| sockets::serve(socket, connect, simulation))
+        }
+        (_, None) => refuse(&Status::new(Reason::BadRequest, "Upgrade request required: this server speaks WebSocket, not SPDY alone")),
     }
 }
 

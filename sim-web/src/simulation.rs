@@ -261,7 +261,8 @@ impl Simulation {
     }
 
     fn http(&mut self, request: &Request, reply: oneshot::Sender<Reply>) {
-        if !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+        // What is proxied reaches a container, and may change it.
+        if !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || request.path.contains("/proxy") {
             self.write(|| Input::Http(KeptRequest::from_request(request)));
         }
         let answer = match self.frontend.handle(&mut self.cluster, request) {

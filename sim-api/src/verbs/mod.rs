@@ -8,7 +8,7 @@ mod show;
 mod table;
 mod write;
 
-pub use read::list_options;
+pub use read::{key, list_options};
 pub use show::{Shown, empty_object};
 
 use crate::frontend::{Exchange, Outcome};

@@ -114,6 +114,10 @@ impl Cluster {
     }
 
     fn made(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64, settings: &Settings) -> Cluster {
+        let mut profile = profile;
+        if !settings.has("metrics-server") {
+            Arc::make_mut(&mut profile).metrics_server = false;
+        }
         let mut chance = Random::named(seed, "start");
         let started = settings.start.unwrap_or(SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND)));
         let manager_config = ManagerConfig { load_balancer: profile.load_balancer, without: settings.without.clone() };
