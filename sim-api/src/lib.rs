@@ -3,12 +3,16 @@
 //! recorded session replays exactly. `sim-web` brings sockets, TLS and streams.
 //! Not modelled: CBOR bodies, API priority and fairness beyond its headers, audit logs.
 
+mod attributes;
+pub mod authentication;
 mod frontend;
 mod http;
 mod negotiation;
+mod options;
 mod pages;
 mod query;
 mod respond;
+mod reviews;
 mod route;
 mod served;
 mod subresources;
