@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use sim_apimachinery::{FieldValidation, Kind, Reason, Status, UserInfo, Verb};
 use sim_core::cluster::Cluster;
+use sim_core::kube_apiserver::authorization::Attributes;
 
+use crate::attributes::attributes;
+use crate::authentication::{self, Authentication};
 use crate::http::{Answer, Request, Response};
 use crate::negotiation::{Accepted, Encoding, negotiate};
+use crate::options::Options;
 use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
-use crate::{metrics, pages, subresources, verbs};
+use crate::{metrics, pages, reviews, subresources, verbs};
 
 /// Bodies may have this many bytes.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -27,7 +31,7 @@ pub struct Settings {
 /// The HTTP face.
 #[derive(Clone, Debug, Default)]
 pub struct Frontend {
-    settings: Settings,
+    authentication: Authentication,
 }
 
 /// A request in progress.
@@ -58,7 +62,7 @@ pub type Outcome<T> = Result<T, Box<Status>>;
 impl Frontend {
     /// A face with these settings.
     pub fn new(settings: Settings) -> Frontend {
-        Frontend { settings }
+        Frontend { authentication: Authentication::new(&settings.tokens) }
     }
 
     /// Answers a request at the cluster's present moment.
@@ -75,30 +79,34 @@ impl Frontend {
     }
 
     fn answer(&mut self, cluster: &mut Cluster, request: &Request) -> Outcome<Answer> {
+        let route = Route::parse(&request.path);
+        let user = self.admit(cluster, request, &route)?;
         if request.body.len() > BODY_BYTES_MAX {
             return Err(too_large());
         }
-        let user = self.authenticate(request)?;
-        match Route::parse(&request.path) {
+        match route {
             Route::Resource(path) if path.group == metrics::GROUP && cluster.profile().metrics_server => {
                 Ok(metrics::answer(cluster, request, &path)?.into())
             }
-            Route::Resource(path) => resource(cluster, request, path, user),
+            Route::Resource(path) => match reviews::serve(&self.authentication, cluster, request, &path, &user) {
+                Some(answer) => answer,
+                None => resource(cluster, request, path, user),
+            },
             Route::NoResource => Err(no_resource()),
+            Route::Path(path) if authentication::is_openid_path(&path) => Ok(authentication::serve_openid(cluster, request).into()),
             Route::Path(path) => Ok(pages::answer(cluster, request, &path)?.into()),
         }
     }
 
-    fn authenticate(&self, request: &Request) -> Outcome<Arc<UserInfo>> {
-        let token = request.header("authorization").and_then(|v| v.strip_prefix("Bearer "));
-        let Some(token) = token.filter(|t| !t.is_empty()) else { return Ok(Arc::new(anonymous())) };
-        let found = self.settings.tokens.iter().find(|(known, _)| known == token);
-        found.map(|(_, user)| Arc::new(user.clone())).ok_or_else(|| Box::new(Status::new(Reason::Unauthorized, "Unauthorized")))
+    /// The user as whom the request is done, if that user may.
+    fn admit(&mut self, cluster: &Cluster, request: &Request, route: &Route) -> Outcome<Arc<UserInfo>> {
+        let sender = self.authentication.authenticate(cluster, request, None)?;
+        let asked = attributes(request, &request.query(), route, &sender);
+        let user = self.authentication.impersonate(cluster, request, &asked)?;
+        let asked = Attributes { user: user.clone(), ..asked };
+        let decision = cluster.apiserver().authorize(&asked);
+        if decision.allowed { Ok(user) } else { Err(Box::new(asked.forbidden(&decision.reason))) }
     }
-}
-
-fn anonymous() -> UserInfo {
-    UserInfo { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], ..Default::default() }
 }
 
 fn finish(response: &mut Response) {
@@ -162,42 +170,23 @@ impl Exchange<'_> {
         answer
     }
 
-    /// The field manager: what the query says, or the first word of the client's name.
+    fn options(&self) -> Options<'_> {
+        Options { request: self.request, query: &self.query }
+    }
+
+    /// The field manager.
     pub fn manager(&self) -> Outcome<String> {
-        let named = self.query.get("fieldManager");
-        if !named.is_empty() {
-            return Ok(named.to_owned());
-        }
-        let agent = self.request.header("user-agent").unwrap_or_default();
-        Ok(agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect())
+        self.options().manager()
     }
 
     /// Whether nothing is to be stored.
     pub fn dry_run(&self) -> Outcome<bool> {
-        let wrong = self.query.all("dryRun").find(|v| !v.is_empty() && *v != "All");
-        match wrong {
-            None => Ok(self.dry_run_in_body || self.query.all("dryRun").any(|v| v == "All")),
-            Some(value) => Err(wrong_option(self.options_kind(), "dryRun", value, &["All"])),
-        }
-    }
-
-    fn options_kind(&self) -> &'static str {
-        match self.request.method.as_str() {
-            "POST" => "CreateOptions",
-            "PUT" => "UpdateOptions",
-            "PATCH" => "PatchOptions",
-            _ => "DeleteOptions",
-        }
+        Ok(self.options().dry_run()? || self.dry_run_in_body)
     }
 
     /// What becomes of unknown fields.
     pub fn field_validation(&self) -> Outcome<FieldValidation> {
-        match self.query.get("fieldValidation") {
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Ignore" => Ok(FieldValidation::Ignore),
-            "Strict" => Ok(FieldValidation::Strict),
-            other => Err(wrong_option(self.options_kind(), "fieldValidation", other, &["", "Ignore", "Strict", "Warn"])),
-        }
+        self.options().field_validation()
     }
 
     /// Refuses what Go's clients could not have sent: a namespace in the body that is not the URL's.
@@ -209,14 +198,4 @@ impl Exchange<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// The refusal of an option's value.
-fn wrong_option(kind: &str, field: &str, value: &str, supported: &[&str]) -> Box<Status> {
-    let list: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
-    let message = format!("Unsupported value: {value:?}: supported values: {}", list.join(", "));
-    let cause = sim_apimachinery::Cause { reason: "FieldValueNotSupported".into(), message: message.clone(), field: field.into() };
-    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {field}: {message}");
-    let status = Status { group: "meta.k8s.io".into(), kind: kind.into(), causes: vec![cause], ..Status::new(Reason::Invalid, text) };
-    Box::new(status)
 }

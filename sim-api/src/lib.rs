@@ -4,14 +4,18 @@
 //! Not modelled: CBOR bodies, API priority and fairness beyond its headers, audit logs.
 
 mod connect;
+mod attributes;
+pub mod authentication;
 mod frontend;
 mod http;
 mod logs;
 mod metrics;
 mod negotiation;
+mod options;
 mod pages;
 mod query;
 mod respond;
+mod reviews;
 mod route;
 mod served;
 mod subresources;

@@ -25,6 +25,7 @@ impl Cluster {
         for object in first_objects() {
             self.plant(object);
         }
+        self.apiserver.bootstrap(self.now);
         self.told = self.etcd().revision();
         for (part, component) in [
             ("kube-controller-manager", ComponentId::ControllerManager),

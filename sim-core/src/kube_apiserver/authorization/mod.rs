@@ -8,6 +8,7 @@ mod escalation;
 mod node;
 mod node_relations;
 mod rbac;
+mod review;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use sim_apimachinery::{Reason, Status, UserInfo};
 pub use self::bindings::BindingIndex;
 pub use self::node::node_identity;
 pub use self::rbac::{ResolvedRules, Rule, aggregate, missing_role, service_account_of};
+pub use self::review::review;
 use super::ApiServer;
 
 /// Members may do everything.
@@ -129,6 +131,13 @@ impl ApiServer {
         let reasons: Vec<String> = [node.reason, rbac.reason].into_iter().filter(|r| !r.is_empty()).collect();
         Decision::no_opinion(reasons.join("\n"))
     }
+}
+
+/// The equalities of a field selector in its string form; what cannot be read is left out.
+pub fn field_equalities(selector: &str) -> Vec<(String, String)> {
+    let terms = selector.split(',').filter(|t| !t.contains("!="));
+    let pair = |term: &str| term.split_once("==").or_else(|| term.split_once('=')).map(|(f, v)| (f.trim().to_owned(), v.trim().to_owned()));
+    terms.filter_map(pair).collect()
 }
 
 /// Refusals must not look like HTML.

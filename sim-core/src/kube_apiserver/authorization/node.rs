@@ -7,7 +7,7 @@ use sim_apimachinery::UserInfo;
 
 use super::rbac::rule_allows;
 use super::{Attributes, Decision};
-use crate::kube_apiserver::{ApiServer, bootstrap_policy};
+use crate::kube_apiserver::{ApiServer, bootstrap};
 
 /// Where kubelets renew their leases.
 const NODE_LEASES: &str = "kube-node-lease";
@@ -29,7 +29,7 @@ impl ApiServer {
         {
             return decision;
         }
-        let allowed = bootstrap_policy::node_rules().iter().any(|rule| rule_allows(rule, asked));
+        let allowed = bootstrap::node_rules().iter().any(|rule| rule_allows(rule, asked));
         Decision { allowed, reason: String::new() }
     }
 

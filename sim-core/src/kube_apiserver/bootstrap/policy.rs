@@ -1,4 +1,4 @@
-//! The roles and bindings every cluster starts with, read from `policy.txt` once per process and planted in every store.
+//! The roles and bindings every cluster starts with, read from `policy.txt`.
 //! What `admin`, `edit` and `view` aggregate is filled in by the clusterrole-aggregation controller, as in a real cluster.
 //! Not modelled: reconciliation of changed defaults at a restart of the API server (`rbac.authorization.kubernetes.io/autoupdate`).
 
@@ -7,22 +7,25 @@ use std::sync::LazyLock;
 
 use k8s_openapi::api::rbac::v1::{AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde_json::json;
 use sim_apimachinery::Object;
 
+use super::{APISERVER, keys, owned};
+
 const RBAC: &str = "rbac.authorization.k8s.io";
+const BOOTSTRAPPING: &str = "kubernetes.io/bootstrapping";
+const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 const AGGREGATE: &str = "rbac.authorization.k8s.io/aggregate-to-";
 
-static POLICY: LazyLock<Vec<Object>> = LazyLock::new(|| parse(include_str!("policy.txt")));
-
-/// All roles and bindings, without uid and time.
-pub fn objects() -> &'static [Object] {
-    &POLICY
+/// All roles and bindings.
+pub fn objects() -> Vec<Object> {
+    parse(include_str!("policy.txt"))
 }
 
 /// The rules of `system:node`, by which the node authorizer allows what is the same for all nodes.
 pub fn node_rules() -> &'static [PolicyRule] {
     static RULES: LazyLock<Vec<PolicyRule>> = LazyLock::new(|| {
-        let node = objects().iter().find_map(|o| match o {
+        let node = super::OBJECTS.iter().find_map(|o| match o {
             Object::ClusterRole(role) if o.name() == "system:node" => role.rules.clone(),
             _ => None,
         });
@@ -47,33 +50,56 @@ fn parse(text: &str) -> Vec<Object> {
 fn object(head: &str, body: &[&str]) -> Object {
     let words: Vec<&str> = head.split(' ').collect();
     match words.as_slice() {
-        ["ClusterRole", name] => {
-            let mut metadata = metadata(name);
-            let labels = metadata.labels.get_or_insert_default();
-            labels.extend(body.iter().filter_map(|l| aggregated_to(l)).map(|to| (format!("{AGGREGATE}{to}"), "true".to_owned())));
-            let aggregation_rule = body.iter().find_map(|l| l.trim().strip_prefix("aggregates ")).map(aggregation);
-            let rules = aggregation_rule.is_none().then(|| rules(body));
-            ClusterRole { metadata, aggregation_rule, rules }.into()
-        }
-        ["Role", name] => Role { metadata: metadata(name), rules: Some(rules(body)) }.into(),
+        ["ClusterRole", name] => cluster_role(name, body),
+        ["Role", name] => Role { metadata: metadata(name, &["rules"]), rules: Some(rules(body)) }.into(),
         ["ClusterRoleBinding", name, "->", kind, role] => {
-            ClusterRoleBinding { metadata: metadata(name), role_ref: role_ref(kind, role), subjects: subjects(body) }.into()
+            let metadata = metadata(name, binding_fields(body));
+            ClusterRoleBinding { metadata, role_ref: role_ref(kind, role), subjects: subjects(body) }.into()
         }
         ["RoleBinding", name, "->", kind, role] => {
-            RoleBinding { metadata: metadata(name), role_ref: role_ref(kind, role), subjects: subjects(body) }.into()
+            let metadata = metadata(name, binding_fields(body));
+            RoleBinding { metadata, role_ref: role_ref(kind, role), subjects: subjects(body) }.into()
         }
         _ => unreachable!("policy.txt is checked by a test: {head}"),
     }
 }
 
-fn metadata(full_name: &str) -> ObjectMeta {
+fn cluster_role(name: &str, body: &[&str]) -> Object {
+    let aggregation_rule = body.iter().find_map(|l| l.trim().strip_prefix("aggregates ")).map(aggregation);
+    let mut metadata = metadata(name, if aggregation_rule.is_none() { &["rules"] } else { &[] });
+    for to in body.iter().filter_map(|l| aggregated_to(l)) {
+        let label = format!("{AGGREGATE}{to}");
+        if let Some(fields) = metadata.managed_fields.iter_mut().flatten().find_map(|entry| entry.fields_v1.as_mut()) {
+            fields.0["f:metadata"]["f:labels"][format!("f:{label}")] = json!({});
+        }
+        metadata.labels.get_or_insert_default().insert(label, "true".to_owned());
+    }
+    if aggregation_rule.is_some()
+        && let Some(fields) = metadata.managed_fields.iter_mut().flatten().find_map(|entry| entry.fields_v1.as_mut())
+    {
+        fields.0["f:aggregationRule"] = json!({".": {}, "f:clusterRoleSelectors": {}});
+    }
+    let rules = aggregation_rule.is_none().then(|| rules(body));
+    ClusterRole { metadata, aggregation_rule, rules }.into()
+}
+
+fn binding_fields(body: &[&str]) -> &'static [&'static str] {
+    if body.is_empty() { &["roleRef"] } else { &["roleRef", "subjects"] }
+}
+
+fn metadata(full_name: &str, own_fields: &[&str]) -> ObjectMeta {
     let pair = |key: &str, value: &str| Some(BTreeMap::from([(key.to_owned(), value.to_owned())]));
+    let mut fields = json!({"f:metadata": {"f:annotations": keys([AUTO_UPDATE]), "f:labels": keys([BOOTSTRAPPING])}});
+    for field in own_fields {
+        fields[format!("f:{field}")] = json!({});
+    }
     let (namespace, name) = full_name.split_once('/').map_or((None, full_name), |(ns, name)| (Some(ns.to_owned()), name));
     ObjectMeta {
         name: Some(name.into()),
         namespace,
-        labels: pair("kubernetes.io/bootstrapping", "rbac-defaults"),
-        annotations: pair("rbac.authorization.kubernetes.io/autoupdate", "true"),
+        labels: pair(BOOTSTRAPPING, "rbac-defaults"),
+        annotations: pair(AUTO_UPDATE, "true"),
+        managed_fields: Some(vec![owned(APISERVER, "Update", "rbac.authorization.k8s.io/v1", "", fields)]),
         ..Default::default()
     }
 }
@@ -116,46 +142,4 @@ fn subjects(body: &[&str]) -> Option<Vec<Subject>> {
         Subject { api_group, kind: kind.into(), name: name.into(), namespace }
     };
     (!body.is_empty()).then(|| body.iter().map(subject).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use sim_apimachinery::Kind;
-
-    use super::*;
-
-    fn find(kind: Kind, name: &str) -> serde_json::Value {
-        objects().iter().find(|o| o.kind() == kind && o.name() == name).map(Object::to_json).unwrap_or_default()
-    }
-
-    #[test]
-    fn there_are_as_many_as_in_the_recorded_cluster() {
-        let count = |kind| objects().iter().filter(|o| o.kind() == kind).count();
-        assert_eq!([Kind::ClusterRole, Kind::ClusterRoleBinding, Kind::Role, Kind::RoleBinding].map(count), [71, 52, 7, 7]);
-    }
-
-    #[test]
-    fn rules_and_subjects_are_those_of_the_recorded_cluster() {
-        let discovery = find(Kind::ClusterRole, "system:discovery");
-        assert_eq!(discovery["rules"][0]["verbs"], serde_json::json!(["get"]));
-        assert_eq!(discovery["rules"][0]["nonResourceURLs"][3], "/apis/*");
-        let basic = find(Kind::ClusterRole, "system:basic-user");
-        let expected = serde_json::json!([
-            {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
-            {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]}
-        ]);
-        assert_eq!(basic["rules"], expected);
-        let binding = find(Kind::ClusterRoleBinding, "system:controller:deployment-controller");
-        let subject = serde_json::json!([{"kind": "ServiceAccount", "name": "deployment-controller", "namespace": "kube-system"}]);
-        assert_eq!(binding["subjects"], subject);
-    }
-
-    #[test]
-    fn aggregated_roles_have_no_rules_of_their_own() {
-        let edit = find(Kind::ClusterRole, "edit");
-        assert_eq!(edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-admin"], "true");
-        let selector = serde_json::json!([{"matchLabels": {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}}]);
-        assert_eq!(edit["aggregationRule"]["clusterRoleSelectors"], selector);
-        assert!(edit.get("rules").is_none());
-    }
 }
