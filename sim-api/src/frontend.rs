@@ -8,6 +8,7 @@ use sim_core::cluster::Cluster;
 
 use crate::http::{Answer, Request, Response};
 use crate::negotiation::{Accepted, Encoding, negotiate};
+use crate::options::{OptionsOf, write_options};
 use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
@@ -48,6 +49,12 @@ pub struct Exchange<'a> {
     pub user: Arc<UserInfo>,
     /// What the client is warned of.
     pub warnings: Vec<String>,
+    /// Whether nothing is to be stored.
+    pub dry_run: bool,
+    /// What becomes of unknown fields.
+    pub field_validation: FieldValidation,
+    /// What strict decoding said of a patch's text; the API server decides what becomes of it.
+    pub strict_errors: Vec<String>,
 }
 
 /// An answer or a refusal.
@@ -125,7 +132,19 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     }
     let accepted = negotiate(request)?;
     let query = request.query();
-    let mut exchange = Exchange { cluster, request, query, path, served, accepted, user, warnings: vec![] };
+    let mut exchange = Exchange {
+        cluster,
+        request,
+        query,
+        path,
+        served,
+        accepted,
+        user,
+        warnings: vec![],
+        strict_errors: vec![],
+        dry_run: false,
+        field_validation: FieldValidation::Warn,
+    };
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
@@ -143,9 +162,11 @@ impl Exchange<'_> {
         let request = sim_apimachinery::Request {
             manager: self.manager()?.into(),
             verb,
-            dry_run: self.dry_run()?,
+            dry_run: self.dry_run,
             user: Some(self.user.clone()),
-            field_validation: self.field_validation()?,
+            field_validation: self.field_validation,
+            api_version: Some(self.served.api_version().into()),
+            strict_errors: std::mem::take(&mut self.strict_errors),
         };
         let text = format!("{} {}", self.request.method, self.request.path);
         let (answer, warnings) = self.cluster.serve(request, &text);
@@ -163,32 +184,11 @@ impl Exchange<'_> {
         Ok(agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect())
     }
 
-    /// Whether nothing is to be stored.
-    pub fn dry_run(&self) -> Outcome<bool> {
-        let wrong = self.query.all("dryRun").find(|v| !v.is_empty() && *v != "All");
-        match wrong {
-            None => Ok(self.query.all("dryRun").any(|v| v == "All")),
-            Some(value) => Err(wrong_option(self.options_kind(), "dryRun", value, &["All"])),
-        }
-    }
-
-    fn options_kind(&self) -> &'static str {
-        match self.request.method.as_str() {
-            "POST" => "CreateOptions",
-            "PUT" => "UpdateOptions",
-            "PATCH" => "PatchOptions",
-            _ => "DeleteOptions",
-        }
-    }
-
-    /// What becomes of unknown fields.
-    pub fn field_validation(&self) -> Outcome<FieldValidation> {
-        match self.query.get("fieldValidation") {
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Ignore" => Ok(FieldValidation::Ignore),
-            "Strict" => Ok(FieldValidation::Strict),
-            other => Err(wrong_option(self.options_kind(), "fieldValidation", other, &["", "Ignore", "Strict", "Warn"])),
-        }
+    /// Reads the options of a write from the query, or refuses them.
+    pub fn read_options(&mut self, of: OptionsOf) -> Outcome<()> {
+        let options = write_options(&self.query, of)?;
+        (self.dry_run, self.field_validation) = (options.dry_run, options.field_validation);
+        Ok(())
     }
 
     /// Refuses what Go's clients could not have sent: a namespace in the body that is not the URL's.
@@ -200,14 +200,4 @@ impl Exchange<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// The refusal of an option's value.
-fn wrong_option(kind: &str, field: &str, value: &str, supported: &[&str]) -> Box<Status> {
-    let list: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
-    let message = format!("Unsupported value: {value:?}: supported values: {}", list.join(", "));
-    let cause = sim_apimachinery::Cause { reason: "FieldValueNotSupported".into(), message: message.clone(), field: field.into() };
-    let text = format!("{kind}.meta.k8s.io \"\" is invalid: {field}: {message}");
-    let status = Status { group: "meta.k8s.io".into(), kind: kind.into(), causes: vec![cause], ..Status::new(Reason::Invalid, text) };
-    Box::new(status)
 }

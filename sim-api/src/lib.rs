@@ -6,6 +6,7 @@
 mod frontend;
 mod http;
 mod negotiation;
+mod options;
 mod pages;
 mod query;
 mod respond;

@@ -15,7 +15,7 @@ impl ApiServer {
             metadata.uid = Some(self.random.uuid());
             metadata.creation_timestamp = Some(now.to_time());
             self.bindings.changed(None, Some(&object));
-            let write = Write { time: now, manager: "kube-apiserver".into(), step: BEGINNING };
+            let write = Write { time: now, manager: "kube-apiserver".into(), step: BEGINNING, tracking: None };
             let planted = self.etcd.create(object, write);
             debug_assert!(planted.is_ok(), "the store was empty");
         }
