@@ -11,7 +11,7 @@ use crate::attributes::attributes;
 use crate::authentication::{self, Authentication};
 use crate::http::{Answer, Request, Response};
 use crate::negotiation::{Accepted, Encoding, negotiate};
-use crate::options::Options;
+use crate::options::{OptionsOf, write_options};
 use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
@@ -52,8 +52,12 @@ pub struct Exchange<'a> {
     pub user: Arc<UserInfo>,
     /// What the client is warned of.
     pub warnings: Vec<String>,
-    /// Whether the body asks that nothing be stored, as that of an eviction may.
-    pub dry_run_in_body: bool,
+    /// Whether nothing is to be stored.
+    pub dry_run: bool,
+    /// What becomes of unknown fields.
+    pub field_validation: FieldValidation,
+    /// What strict decoding said of a patch's text; the API server decides what becomes of it.
+    pub strict_errors: Vec<String>,
 }
 
 /// An answer or a refusal.
@@ -142,7 +146,19 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
         return Err(Box::new(Status::new(Reason::NotAcceptable, message)));
     }
     let query = request.query();
-    let mut exchange = Exchange { cluster, request, query, path, served, accepted, user, warnings: vec![], dry_run_in_body: false };
+    let mut exchange = Exchange {
+        cluster,
+        request,
+        query,
+        path,
+        served,
+        accepted,
+        user,
+        warnings: vec![],
+        strict_errors: vec![],
+        dry_run: false,
+        field_validation: FieldValidation::Warn,
+    };
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
@@ -160,9 +176,11 @@ impl Exchange<'_> {
         let request = sim_apimachinery::Request {
             manager: self.manager()?.into(),
             verb,
-            dry_run: self.dry_run()?,
+            dry_run: self.dry_run,
             user: Some(self.user.clone()),
-            field_validation: self.field_validation()?,
+            field_validation: self.field_validation,
+            api_version: Some(self.served.api_version().into()),
+            strict_errors: std::mem::take(&mut self.strict_errors),
         };
         let text = format!("{} {}", self.request.method, self.request.path);
         let (answer, warnings) = self.cluster.serve(request, &text);
@@ -170,23 +188,16 @@ impl Exchange<'_> {
         answer
     }
 
-    fn options(&self) -> Options<'_> {
-        Options { request: self.request, query: &self.query }
-    }
-
     /// The field manager.
     pub fn manager(&self) -> Outcome<String> {
-        self.options().manager()
+        Ok(crate::options::manager(self.request, &self.query))
     }
 
-    /// Whether nothing is to be stored.
-    pub fn dry_run(&self) -> Outcome<bool> {
-        Ok(self.options().dry_run()? || self.dry_run_in_body)
-    }
-
-    /// What becomes of unknown fields.
-    pub fn field_validation(&self) -> Outcome<FieldValidation> {
-        self.options().field_validation()
+    /// Reads the options of a write from the query, or refuses them.
+    pub fn read_options(&mut self, of: OptionsOf) -> Outcome<()> {
+        let options = write_options(&self.query, of)?;
+        (self.dry_run, self.field_validation) = (options.dry_run, options.field_validation);
+        Ok(())
     }
 
     /// Refuses what Go's clients could not have sent: a namespace in the body that is not the URL's.

@@ -3,9 +3,9 @@
 //! recorded session replays exactly. `sim-web` brings sockets, TLS and streams.
 //! Not modelled: CBOR bodies, API priority and fairness beyond its headers, audit logs.
 
-mod connect;
 mod attributes;
 pub mod authentication;
+mod connect;
 mod frontend;
 mod http;
 mod logs;
@@ -15,6 +15,7 @@ mod options;
 mod pages;
 mod query;
 mod respond;
+mod review_options;
 mod reviews;
 mod route;
 mod served;

@@ -15,8 +15,8 @@ use crate::authentication::{self, Authentication};
 use crate::frontend::Outcome;
 use crate::http::{Answer, Request};
 use crate::negotiation::negotiate;
-use crate::options::Options;
 use crate::respond::{bad_request, no_resource, value, warn, wrong_method};
+use crate::review_options::Options;
 use crate::route::ResourcePath;
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
@@ -112,7 +112,7 @@ impl Body {
     ) -> Outcome<Body> {
         let query = request.query();
         let options = Options { request, query: &query };
-        options.dry_run()?;
+        options.field_validation()?;
         let of = schema::lookup(group, "v1", kind).ok_or_else(no_resource)?;
         let (mut value, warnings) = decoded(of, kind, &options)?;
         if !value["metadata"].is_object() {
@@ -131,7 +131,7 @@ impl Body {
         }
         set_defaults(&mut value);
         let api_version = format!("{group}/v1");
-        let manager = Manager::new(&options.manager()?, Operation::Update, &api_version, subresource);
+        let manager = Manager::new(&options.manager(), Operation::Update, &api_version, subresource);
         let write = Write { of, manager, api_version, time: cluster.now().to_time().0, ignored: Set::default() };
         let managers = managed_fields::update(&write, &schema::empty(of), &value, Managers::new());
         if !managers.is_empty() {

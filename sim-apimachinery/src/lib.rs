@@ -3,10 +3,13 @@
 
 pub mod conversion;
 pub mod cron;
+pub mod decoding;
 pub mod defaults;
 pub mod duration;
+pub mod encoding;
 pub mod intstr;
 pub mod ip;
+pub mod json;
 pub mod list_options;
 pub mod managed_fields;
 pub mod names;

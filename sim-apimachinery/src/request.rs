@@ -27,6 +27,10 @@ pub struct Request {
     pub user: Option<Arc<UserInfo>>,
     /// What becomes of fields that the body has and its type does not.
     pub field_validation: FieldValidation,
+    /// The `apiVersion` of the URL: that of the body and of the answer; none for components, who speak the one a kind is held at.
+    pub api_version: Option<Arc<str>>,
+    /// What strict decoding said of a patch's text.
+    pub strict_errors: Vec<String>,
 }
 
 /// An authenticated user.
@@ -57,7 +61,8 @@ pub enum FieldValidation {
 impl Request {
     /// A request that is meant.
     pub fn new(manager: &Arc<str>, verb: Verb) -> Self {
-        Request { manager: manager.clone(), verb, dry_run: false, user: None, field_validation: FieldValidation::default() }
+        let (dry_run, user, field_validation) = (false, None, FieldValidation::default());
+        Request { manager: manager.clone(), verb, dry_run, user, field_validation, api_version: None, strict_errors: vec![] }
     }
 }
 
@@ -74,6 +79,25 @@ pub enum Part {
     Resize,
     /// A pod's ephemeral containers.
     EphemeralContainers,
+    /// How many replicas are wanted, written as a `Scale`.
+    Scale,
+    /// The conditions of a certificate signing request.
+    Approval,
+}
+
+impl Part {
+    /// The subresource's name in URLs and in `managedFields`; empty for the main part.
+    pub fn subresource(self) -> &'static str {
+        match self {
+            Part::Main => "",
+            Part::Status => "status",
+            Part::Finalize => "finalize",
+            Part::Resize => "resize",
+            Part::EphemeralContainers => "ephemeralcontainers",
+            Part::Scale => "scale",
+            Part::Approval => "approval",
+        }
+    }
 }
 
 /// What is asked of the API server.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sim_apimachinery::yaml::{self, Limits};
-use sim_apimachinery::{Kind, Object, Reason, Status};
+use sim_apimachinery::{Kind, Object, Reason, Status, decoding, schema};
 
 use crate::frontend::{Exchange, Outcome};
 use crate::protobuf;
@@ -59,12 +59,32 @@ pub fn decode(exchange: &Exchange<'_>) -> Outcome<Value> {
     }
 }
 
-/// The body as an object of the resource.
+/// The body as an object of the resource. What strict decoding finds becomes warnings, or the refusal.
 pub fn object(exchange: &mut Exchange<'_>) -> Outcome<Object> {
-    let mut body = decode(exchange)?;
+    let (kind, api_version) = (exchange.served.kind, exchange.served.api_version());
+    let (written, text) = text_of(exchange)?;
+    let custom = matches!(kind, Kind::Custom(_)).then(schema::any_object);
+    let validation = exchange.field_validation;
+    let (mut object, warnings) = decoding::decode(kind, &api_version, custom, written, &text, validation)?;
+    exchange.warnings.extend(warnings);
     if exchange.served.is_namespaced() {
-        exchange.check_namespace(body.pointer("/metadata/namespace").and_then(Value::as_str))?;
-        body["metadata"]["namespace"] = exchange.path.namespace.clone().into();
+        exchange.check_namespace(Some(object.namespace()))?;
+        object.metadata_mut().namespace = Some(exchange.path.namespace.clone());
     }
-    Object::from_json(exchange.served.kind, body).map_err(|e| bad_request(e.to_string()))
+    Ok(object)
+}
+
+/// The body as text; protobuf is turned into the JSON it stands for.
+fn text_of(exchange: &Exchange<'_>) -> Outcome<(decoding::Media, Vec<u8>)> {
+    let body = &exchange.request.body;
+    match media(exchange)? {
+        Media::Json => Ok((decoding::Media::Json, body.clone())),
+        Media::Yaml => Ok((decoding::Media::Yaml, body.clone())),
+        Media::Protobuf => {
+            let (kind, summary) = (exchange.served.kind.resource().kind, decoding::summary(body));
+            let refused = |why| bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({summary})"));
+            let value = protobuf::decode(body).map_err(refused)?;
+            Ok((decoding::Media::Json, value.to_string().into_bytes()))
+        }
+    }
 }

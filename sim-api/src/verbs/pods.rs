@@ -67,7 +67,7 @@ pub fn evict(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
         resource_version: asked.pointer("/preconditions/resourceVersion").and_then(Value::as_str).map(str::to_owned),
     };
     let dry = asked.get("dryRun").and_then(Value::as_array).is_some_and(|all| all.iter().any(|v| v == "All"));
-    exchange.dry_run_in_body |= dry;
+    exchange.dry_run |= dry;
     done(exchange, Verb::Evict { pod, options })
 }
 

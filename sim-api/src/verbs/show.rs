@@ -1,7 +1,7 @@
 //! Objects and lists as answers: whole, as a table, or their metadata only.
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Kind, Object, schema};
+use sim_apimachinery::{Kind, Object, encoding, schema};
 use sim_core::cluster::Cluster;
 
 use crate::frontend::{Exchange, Outcome};
@@ -13,20 +13,15 @@ use crate::served::Served;
 
 use super::table::{self, Look, not_acceptable};
 
-/// An object as it is shown at a served version.
-pub fn encoded(served: &Served<'_>, object: &Object) -> Value {
-    let mut shown = object.to_json();
-    if let Some(of) = schema::lookup(served.kind.resource().group, served.kind.resource().version, served.kind.resource().kind) {
-        shown = schema::as_encoded(of, shown);
-    }
-    shown["apiVersion"] = served.api_version().into();
-    shown["kind"] = served.kind.resource().kind.into();
-    shown
+/// An object as it is shown at a served version, with the owners of its fields.
+pub fn encoded(cluster: &mut Cluster, served: &Served<'_>, object: &Object) -> Value {
+    let object = cluster.apiserver_mut().with_managed_fields(object);
+    encoding::encode(&object, &served.api_version())
 }
 
 /// The answer that shows an object.
-pub fn object(exchange: &Exchange<'_>, status: u16, object: &Object) -> Outcome<Response> {
-    let shown = encoded(&exchange.served, object);
+pub fn object(exchange: &mut Exchange<'_>, status: u16, object: &Object) -> Outcome<Response> {
+    let shown = encoded(exchange.cluster, &exchange.served, object);
     let shown = match exchange.accepted.form {
         Form::Object => shown,
         Form::Metadata(version) => partial_object_metadata(&shown, version),
@@ -46,9 +41,9 @@ pub fn object(exchange: &Exchange<'_>, status: u16, object: &Object) -> Outcome<
 }
 
 /// The answer that shows a list.
-pub fn list(exchange: &Exchange<'_>, items: &[Object], metadata: Value) -> Outcome<Response> {
+pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> Outcome<Response> {
     let kind = exchange.served.kind.resource().kind;
-    let shown: Vec<Value> = items.iter().map(|o| encoded(&exchange.served, o)).collect();
+    let shown: Vec<Value> = items.iter().map(|o| encoded(exchange.cluster, &exchange.served, o)).collect();
     let body = match exchange.accepted.form {
         Form::Metadata(_) => {
             let go_type = table::go_type(&exchange.served, "List");
@@ -98,7 +93,7 @@ impl Shown {
 
     /// The object of an event.
     pub fn event(&mut self, cluster: &mut Cluster, served: &Served<'_>, object: &Object) -> Value {
-        let shown = encoded(served, object);
+        let shown = encoded(cluster, served, object);
         match self.look() {
             Some(look) => look.table(cluster, served, &[(object, &shown)], &shown["metadata"]),
             None => self.form_of(shown),
@@ -132,5 +127,5 @@ impl Shown {
 pub fn empty_object(served: &Served<'_>, metadata: Value) -> Value {
     let resource = served.kind.resource();
     let nothing = json!({"kind": resource.kind, "apiVersion": served.api_version(), "metadata": metadata});
-    schema::lookup(resource.group, resource.version, resource.kind).map_or(nothing.clone(), |of| schema::as_encoded(of, nothing))
+    schema::lookup(served.group, served.version, resource.kind).map_or(nothing.clone(), |of| schema::as_encoded(of, nothing))
 }

@@ -5,6 +5,7 @@
 //! Not modelled: conversion between API versions (a kind has one stored shape; an entry's version is only shown).
 //! Source of the rules: structured-merge-diff/merge, k8s.io/apimachinery/pkg/util/managedfields.
 
+mod check;
 mod conflict;
 mod entries;
 mod merge;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use check::intent_error;
 pub use conflict::{Conflict, conflict_status};
 pub use entries::{decode, encode};
 pub use path::PathElement;
@@ -90,6 +92,21 @@ pub struct Write<'a> {
     pub time: Timestamp,
     /// Fields a write of this kind does not reach (the status, in a write to the main part).
     pub ignored: Set,
+    /// If there are any, the only fields a write of this kind reaches, with what is below them; `*` is any step.
+    pub only: &'static [&'static [&'static str]],
+}
+
+impl Write<'_> {
+    /// What of a set the write reaches.
+    fn reached(&self, set: &Set) -> Set {
+        let left = set.without(&self.ignored);
+        if self.only.is_empty() { left } else { left.matching(self.only) }
+    }
+
+    fn compare(&self, old: &Value, new: &Value) -> Comparison {
+        let Comparison { added, modified, removed } = compare(self.of, old, new);
+        Comparison { added: self.reached(&added), modified: self.reached(&modified), removed: self.reached(&removed) }
+    }
 }
 
 /// Fields nobody owns.
@@ -105,7 +122,7 @@ fn system_fields() -> Set {
 
 /// Owners after `live` became `new` by an update. A creation starts from the kind's empty object.
 pub fn update(write: &Write<'_>, live: &Value, new: &Value, mut managers: Managers) -> Managers {
-    let comparison = compare(write.of, live, new).without(&write.ignored);
+    let comparison = write.compare(live, new);
     let changed = comparison.modified.union(&comparison.added);
     let taken = changed.difference(&system_fields());
     release(&mut managers, &changed.union(&comparison.removed), None);
@@ -192,7 +209,7 @@ pub fn apply(write: &Write<'_>, live: &Value, empty: &Value, intent: &Value, man
 
 /// Gives the manager its intent's fields and takes out what it no longer says.
 fn own(write: &Write<'_>, merged: Value, intent: &Value, mut managers: Managers) -> (Value, Managers) {
-    let set = field_set(write.of, intent).without(&write.ignored);
+    let set = write.reached(&field_set(write.of, intent));
     let last = managers.get(&write.manager).cloned();
     let owned = Owned { set, api_version: write.api_version.clone(), time: last.as_ref().and_then(|o| o.time) };
     managers.insert(write.manager.clone(), owned);
@@ -217,7 +234,7 @@ fn prune(of: TypeRef<'_>, merged: &Value, last: &Set, managers: &Managers) -> Va
 
 /// Takes changed fields from the other managers, or tells the conflicts.
 fn settle(write: &Write<'_>, live: &Value, next: &Value, mut managers: Managers, force: bool) -> Result<Managers, Refusal> {
-    let comparison = compare(write.of, live, next).without(&write.ignored);
+    let comparison = write.compare(live, next);
     let changed = comparison.modified.union(&comparison.added);
     let others = managers.iter().filter(|(m, _)| **m != write.manager);
     let conflicts: Vec<Conflict> = others.flat_map(|(m, owned)| conflict::of(m, &owned.set.intersection(&changed))).collect();

@@ -58,6 +58,11 @@ pub enum PathElement {
 }
 
 impl PathElement {
+    /// Whether it is the field of that name.
+    pub fn is_field(&self, name: &str) -> bool {
+        matches!(self, PathElement::Field(field) if field == name)
+    }
+
     /// The key of an object in `managedFields`.
     pub fn encode(&self) -> String {
         match self {

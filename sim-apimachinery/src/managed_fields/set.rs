@@ -101,6 +101,21 @@ impl Set {
         Set { members, children: rest.filter(|(_, s)| !s.is_empty()).collect() }
     }
 
+    /// The members at or below one of these paths of steps; `*` is any step.
+    #[must_use]
+    pub fn matching(&self, patterns: &[&[&str]]) -> Set {
+        let mut out = Set::default();
+        for path in self.paths() {
+            let fits = |pattern: &&[&str]| {
+                pattern.len() <= path.len() && pattern.iter().zip(&path).all(|(want, step)| *want == "*" || step.is_field(want))
+            };
+            if patterns.iter().any(fits) {
+                out.insert(&path);
+            }
+        }
+        out
+    }
+
     /// The set with each struct's field on the way to a member made a member too (keys of maps and items are not).
     #[must_use]
     pub fn with_named_parents(&self, of: TypeRef<'_>) -> Set {

@@ -10,6 +10,7 @@ fn write(manager: &str, operation: Operation, at: i64) -> Write<'static> {
         api_version: "apps/v1".into(),
         time: Timestamp::from_second(at).expect("a time"),
         ignored: Set::of_fields(&[&["status"]]),
+        only: &[],
     }
 }
 

@@ -128,14 +128,6 @@ pub struct Comparison {
     pub removed: Set,
 }
 
-impl Comparison {
-    /// The comparison without these paths and all below them.
-    #[must_use]
-    pub fn without(&self, ignored: &Set) -> Comparison {
-        Comparison { added: self.added.without(ignored), modified: self.modified.without(ignored), removed: self.removed.without(ignored) }
-    }
-}
-
 /// How `old` became `new`, both of that type.
 pub fn compare(of: TypeRef<'_>, old: &Value, new: &Value) -> Comparison {
     let mut comparison = Comparison::default();
@@ -153,6 +145,9 @@ fn is_hollow(value: Option<&Value>) -> bool {
 }
 
 fn compare_at(of: TypeRef<'_>, old: Option<&Value>, new: Option<&Value>, path: &mut Vec<PathElement>, found: &mut Comparison) {
+    if old == new {
+        return;
+    }
     let shown = new.filter(|v| !v.is_null()).or(old).unwrap_or(&Value::Null);
     let is_leaf = is_hollow(old) && is_hollow(new);
     match node(of, shown) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// Applies a merge patch: null deletes, maps merge, everything else replaces.
 pub fn apply(before: &Value, patch: &Value) -> Value {
-    let Value::Object(patch) = patch else { return patch.clone() };
+    let Value::Object(patch) = patch else { return without_nulls(patch) };
     let mut after = match before {
         Value::Object(map) => map.clone(),
         _ => Map::new(),
@@ -18,6 +18,15 @@ pub fn apply(before: &Value, patch: &Value) -> Value {
         }
     }
     Value::Object(after)
+}
+
+/// A value that comes new: in the maps of its lists null deletes too.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

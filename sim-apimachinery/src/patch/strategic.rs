@@ -1,237 +1,197 @@
 //! Strategic merge patch: maps merge, lists with a merge key merge item by item, all other lists are replaced.
 //! Directives: `$patch` (replace, delete, merge), `$deleteFromPrimitiveList/…`, `$setElementOrder/…`, `$retainKeys`.
-//! And what `kubectl apply` sends: the patch that brings the last applied state to the new one, over what is there now.
-//! Source: apimachinery pkg/util/strategicpatch. The merge keys are those of the core types, by field name.
+//! What a field does is said by the schema of its type.
+//! Source of the rules: apimachinery pkg/util/strategicpatch/patch.go.
 
 use serde_json::{Map, Value};
 
-/// Field names of lists whose items merge, and the key that tells them apart. Fields of the same name agree in all kinds
-/// but `ports`, which a container tells apart by `containerPort` and a service by `port`.
-const MERGE_KEYS: [(&str, &str); 21] = [
-    ("containers", "name"),
-    ("initContainers", "name"),
-    ("ephemeralContainers", "name"),
-    ("env", "name"),
-    ("volumes", "name"),
-    ("volumeMounts", "mountPath"),
-    ("volumeDevices", "devicePath"),
-    ("imagePullSecrets", "name"),
-    ("schedulingGates", "name"),
-    ("resourceClaims", "name"),
-    ("secrets", "name"),
-    ("webhooks", "name"),
-    ("matchConditions", "name"),
-    ("hostAliases", "ip"),
-    ("podIPs", "ip"),
-    ("hostIPs", "ip"),
-    ("topologySpreadConstraints", "topologyKey"),
-    ("conditions", "type"),
-    ("addresses", "type"),
-    ("ownerReferences", "uid"),
-    ("taints", "key"),
-];
-/// Lists of plain values that merge as sets.
-const MERGED_SETS: [&str; 2] = ["finalizers", "podCIDRs"];
+use super::lists;
+use crate::schema::{PatchStrategy, TypeRef};
 
-fn merge_key(field: &str, items: &[&Value]) -> Option<&'static str> {
-    if field == "ports" {
-        let is_container = items.iter().any(|i| i.get("containerPort").is_some());
-        return Some(if is_container { "containerPort" } else { "port" });
-    }
-    MERGE_KEYS
-        .iter()
-        .find(|(name, _)| *name == field)
-        .map(|(_, key)| *key)
-        .filter(|key| items.iter().all(|i| i.get(key).is_some() || i.get("$patch").is_some()))
+/// Why a patch is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PatchError {
+    /// The patch has no good form: the server answers 400.
+    Format(&'static str),
+    /// What it says cannot be: the server answers 422, without the reason.
+    Content(&'static str),
+    /// Anything else: the server answers 500.
+    Other(String),
 }
 
-/// Applies a strategic merge patch.
-pub fn apply(before: &Value, patch: &Value) -> Result<Value, String> {
+const DIRECTIVE: &str = "$patch";
+const RETAIN_KEYS: &str = "$retainKeys";
+const DELETE_LIST: &str = "$deleteFromPrimitiveList/";
+const ELEMENT_ORDER: &str = "$setElementOrder/";
+const BAD_RETAIN_KEYS: PatchError = PatchError::Format("invalid patch format of retainKeys");
+
+pub(super) type Outcome<T> = Result<T, PatchError>;
+
+/// Applies a strategic merge patch to an object of that type.
+pub fn apply(of: TypeRef<'_>, before: &Value, patch: &Value) -> Outcome<Value> {
     let (Value::Object(before), Value::Object(patch)) = (before, patch) else { return Ok(patch.clone()) };
-    merge_maps(before, patch).map(Value::Object)
+    merge_maps(of, before.clone(), patch.clone()).map(Value::Object)
 }
 
-fn merge_maps(before: &Map<String, Value>, patch: &Map<String, Value>) -> Result<Map<String, Value>, String> {
-    match patch.get("$patch").and_then(Value::as_str) {
-        Some("replace") => return Ok(patch.iter().filter(|(k, _)| *k != "$patch").map(|(k, v)| (k.clone(), v.clone())).collect()),
-        Some("delete") => return Ok(Map::new()),
-        Some("merge") | None => {}
-        Some(other) => return Err(format!("unrecognized patch type: {other}")),
+pub(super) fn merge_maps(of: TypeRef<'_>, mut before: Map<String, Value>, mut patch: Map<String, Value>) -> Outcome<Map<String, Value>> {
+    if let Some(directive) = patch.get(DIRECTIVE) {
+        return match directive.as_str() {
+            Some("replace") => {
+                patch.remove(DIRECTIVE);
+                Ok(patch)
+            }
+            Some("delete") => Ok(Map::new()),
+            _ => Err(bad_directive(directive, &patch)),
+        };
     }
-    let mut after = before.clone();
-    if let Some(Value::Array(keys)) = patch.get("$retainKeys") {
-        after.retain(|k, _| keys.iter().any(|kept| kept == k));
-    }
+    retain_keys(&mut before, &mut patch)?;
+    set_orders(of, &mut before, &mut patch)?;
     for (key, value) in patch {
-        if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
-            delete_from(&mut after, field, value);
-        } else if !key.starts_with('$') {
-            merge_field(&mut after, key, value)?;
-        }
+        merge_field(of, &mut before, key, value)?;
     }
-    for (key, order) in patch {
-        if let Some(field) = key.strip_prefix("$setElementOrder/") {
-            set_order(&mut after, field, order);
-        }
-    }
-    Ok(after)
+    Ok(before)
 }
 
-fn merge_field(after: &mut Map<String, Value>, key: &str, value: &Value) -> Result<(), String> {
-    let merged = match (after.get(key), value) {
-        (_, Value::Null) => {
-            after.remove(key);
-            return Ok(());
-        }
-        (Some(Value::Object(before)), Value::Object(patch)) => Value::Object(merge_maps(before, patch)?),
-        (None, Value::Object(patch)) => Value::Object(merge_maps(&Map::new(), patch)?),
-        (before, Value::Array(patch)) => {
-            let before = before.and_then(Value::as_array).cloned().unwrap_or_default();
-            Value::Array(merge_lists(key, before, patch)?)
-        }
-        _ => value.clone(),
+pub(super) fn bad_directive(directive: &Value, patch: &Map<String, Value>) -> PatchError {
+    let shown = match directive {
+        Value::String(text) => text.clone(),
+        Value::Number(n) if n.is_i64() => format!("%!s(int64={n})"),
+        Value::Number(n) => format!("%!s(float64={n})"),
+        Value::Bool(b) => format!("%!s(bool={b})"),
+        Value::Null => "%!s(<nil>)".into(),
+        other => go_format(other),
     };
-    after.insert(key.to_owned(), merged);
+    PatchError::Other(format!("unknown patch type: {shown} in map: {}", go_format(&Value::Object(patch.clone()))))
+}
+
+fn retain_keys(before: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Outcome<()> {
+    let Some(kept) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
+    let Value::Array(kept) = kept else { return Err(BAD_RETAIN_KEYS) };
+    let is_kept = |key: &str| kept.iter().any(|k| k.as_str() == Some(key));
+    let is_field = |key: &str, value: &Value| !value.is_null() && !key.starts_with(DELETE_LIST) && !key.starts_with(ELEMENT_ORDER);
+    if patch.iter().any(|(key, value)| is_field(key, value) && !is_kept(key)) {
+        return Err(BAD_RETAIN_KEYS);
+    }
+    before.retain(|key, _| is_kept(key));
     Ok(())
 }
 
-fn merge_lists(field: &str, before: Vec<Value>, patch: &[Value]) -> Result<Vec<Value>, String> {
-    if patch.iter().any(|i| i.get("$patch").and_then(Value::as_str) == Some("replace")) {
-        return Ok(patch.iter().filter(|i| i.get("$patch").is_none()).cloned().collect());
-    }
-    if MERGED_SETS.contains(&field) {
-        let mut after = before;
-        for item in patch {
-            if !after.contains(item) {
-                after.push(item.clone());
-            }
-        }
-        return Ok(after);
-    }
-    let all: Vec<&Value> = before.iter().chain(patch).collect();
-    let Some(key) = merge_key(field, &all) else { return Ok(patch.to_vec()) };
-    let mut after = before;
-    for item in patch {
-        let Value::Object(item) = item else { return Ok(patch.to_vec()) };
-        let position = after.iter().position(|a| a.get(key) == item.get(key));
-        match (item.get("$patch").and_then(Value::as_str), position) {
-            (Some("delete"), Some(at)) => _ = after.remove(at),
-            (Some("delete"), None) => {}
-            (_, Some(at)) => {
-                let before = after[at].as_object().cloned().unwrap_or_default();
-                after[at] = Value::Object(merge_maps(&before, item)?);
-            }
-            (_, None) => after.push(Value::Object(merge_maps(&Map::new(), item)?)),
-        }
-    }
-    Ok(after)
-}
-
-fn delete_from(after: &mut Map<String, Value>, field: &str, values: &Value) {
-    if let (Some(Value::Array(list)), Value::Array(values)) = (after.get_mut(field), values) {
-        list.retain(|item| !values.contains(item));
-    }
-}
-
-fn set_order(after: &mut Map<String, Value>, field: &str, order: &Value) {
-    let (Some(Value::Array(list)), Value::Array(order)) = (after.get_mut(field), order) else { return };
-    let all: Vec<&Value> = list.iter().collect();
-    let key = merge_key(field, &all);
-    let place = |item: &Value| {
-        order.iter().position(|wanted| match key {
-            Some(key) => wanted.get(key) == item.get(key),
-            None => wanted == item,
-        })
+/// How a field is merged: the type of its value and its strategy.
+fn field_of<'a>(of: TypeRef<'a>, key: &str) -> Outcome<(TypeRef<'a>, PatchStrategy)> {
+    let unknown = || {
+        let name = of.definition().map_or("", |d| d.go_name());
+        PatchError::Other(format!("unable to find api field in struct {name} for the json field {key:?}"))
     };
-    list.sort_by_key(|item| place(item).unwrap_or(usize::MAX));
+    let child = of.child(key).ok_or_else(unknown)?;
+    Ok((child, of.field(key).map(|f| f.patch.clone()).unwrap_or_default()))
 }
 
-/// The state after `kubectl apply`: what the last manifest had and the new one has not goes, what the new one says holds,
-/// everything else stays.
-pub fn three_way(last: &Value, new: &Value, current: &Value) -> Result<Value, String> {
-    let deletions = deletions("", last, new);
-    let cleaned = apply(current, &deletions)?;
-    apply(&cleaned, new)
+fn set_orders(of: TypeRef<'_>, before: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Outcome<()> {
+    let directives: Vec<String> = patch.keys().filter(|k| k.starts_with(ELEMENT_ORDER)).cloned().collect();
+    for directive in directives {
+        let order = as_list(patch.remove(&directive).unwrap_or_default())?;
+        let key = directive.trim_start_matches(ELEMENT_ORDER);
+        let (original, changes) = (before.get(key).cloned().map(as_list).transpose()?, patch.get(key).cloned().map(as_list).transpose()?);
+        let (child, strategy) = field_of(of, key)?;
+        let merge_key = strategy.merge_key.as_deref();
+        lists::check_order(changes.as_deref().unwrap_or_default(), &order, merge_key)?;
+        let merged = match (&original, changes) {
+            (None, None) => continue,
+            (Some(original), None) => original.clone(),
+            (None, Some(changes)) => changes.into_iter().filter_map(without_directives).collect(),
+            (Some(original), Some(changes)) => merge_list_field(child, &strategy, original.clone(), changes, false)?,
+        };
+        let sorted = lists::in_order(merged, &order, original.as_deref().unwrap_or_default(), merge_key)?;
+        before.insert(key.to_owned(), Value::Array(sorted));
+        patch.remove(key);
+    }
+    Ok(())
 }
 
-/// The patch that removes what only the old value has.
-fn deletions(field: &str, old: &Value, new: &Value) -> Value {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let mut patch = Map::new();
-            for (key, before) in old {
-                match new.get(key) {
-                    None => _ = patch.insert(key.clone(), Value::Null),
-                    Some(after) => {
-                        let inner = deletions(key, before, after);
-                        if inner.as_object().is_some_and(|m| !m.is_empty()) || inner.as_array().is_some_and(|l| !l.is_empty()) {
-                            patch.insert(key.clone(), inner);
-                        }
-                    }
-                }
-            }
-            Value::Object(patch)
+fn as_list(value: Value) -> Outcome<Vec<Value>> {
+    let word = match value {
+        Value::Array(list) => return Ok(list),
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(n) if n.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Object(_) => "map[string]interface {}",
+    };
+    Err(PatchError::Other(format!("expected a []interface {{}}, but received a {word}")))
+}
+
+fn merge_field(of: TypeRef<'_>, before: &mut Map<String, Value>, key: String, value: Value) -> Outcome<()> {
+    let (key, is_deletion) = match key.strip_prefix(DELETE_LIST) {
+        Some(key) => (key.to_owned(), true),
+        None => (key, false),
+    };
+    if value.is_null() {
+        before.remove(&key);
+        return Ok(());
+    }
+    let merged = match (before.get(&key), value) {
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            let (child, strategy) = field_of(of, &key)?;
+            if strategy.replace { Value::Object(new) } else { Value::Object(merge_maps(child, old.clone(), new)?) }
         }
-        (Value::Array(old), Value::Array(new)) => list_deletions(field, old, new),
-        _ => Value::Object(Map::new()),
+        (Some(Value::Array(old)), Value::Array(new)) => {
+            let (child, strategy) = field_of(of, &key)?;
+            Value::Array(merge_list_field(child, &strategy, old.clone(), new, is_deletion)?)
+        }
+        (_, _) if is_deletion => return Ok(()),
+        (_, value) => match without_directives(without_nulls(value)) {
+            Some(value) => value,
+            None => return Ok(()),
+        },
+    };
+    before.insert(key, merged);
+    Ok(())
+}
+
+fn merge_list_field(of: TypeRef<'_>, strategy: &PatchStrategy, old: Vec<Value>, new: Vec<Value>, is_deletion: bool) -> Outcome<Vec<Value>> {
+    if strategy.merge || is_deletion { lists::merge(of, strategy.merge_key.as_deref(), old, new, is_deletion) } else { Ok(new) }
+}
+
+/// A new value without the fields that are null.
+pub(super) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect(),
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
+        other => other,
     }
 }
 
-fn list_deletions(field: &str, old: &[Value], new: &[Value]) -> Value {
-    let all: Vec<&Value> = old.iter().chain(new).collect();
-    let Some(key) = merge_key(field, &all) else { return Value::Object(Map::new()) };
-    let mut items = Vec::new();
-    for before in old {
-        match new.iter().find(|n| n.get(key) == before.get(key)) {
-            None => items.push(serde_json::json!({ key: before.get(key), "$patch": "delete" })),
-            Some(after) => {
-                if let Value::Object(mut inner) = deletions("", before, after)
-                    && !inner.is_empty()
-                {
-                    inner.insert(key.to_owned(), before.get(key).cloned().unwrap_or_default());
-                    items.push(Value::Object(inner));
-                }
+/// A new value without directives; none if it is one to delete.
+pub(super) fn without_directives(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(mut map) => {
+            match map.remove(DIRECTIVE).as_ref().and_then(Value::as_str) {
+                Some("delete") => return None,
+                Some("replace") if map.is_empty() => return None,
+                _ => {}
             }
+            let is_field = |k: &str| k != RETAIN_KEYS && !k.starts_with(ELEMENT_ORDER) && !k.starts_with(DELETE_LIST);
+            let fields = map.into_iter().filter(|(k, _)| is_field(k));
+            Some(Value::Object(fields.filter_map(|(k, v)| Some((k, without_directives(v)?))).collect()))
         }
+        Value::Array(list) => Some(Value::Array(list.into_iter().filter_map(without_directives).collect())),
+        other => Some(other),
     }
-    Value::Array(items)
+}
+
+/// A value as Go prints it with `%v`: `map[a:1 b:[x y]]`.
+pub fn go_format(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => format!("[{}]", list.iter().map(go_format).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            format!("map[{}]", map.iter().map(|(k, v)| format!("{k}:{}", go_format(v))).collect::<Vec<_>>().join(" "))
+        }
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn lists_with_a_merge_key_merge_item_by_item() {
-        let before =
-            json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "K", "value": "1"}]}, {"name": "b"}], "args": [1, 2]});
-        let patch = json!({"containers": [{"name": "a", "image": "y"}, {"name": "b", "$patch": "delete"}, {"name": "c"}], "args": [3]});
-        let after = json!({"containers": [{"name": "a", "image": "y", "env": [{"name": "K", "value": "1"}]}, {"name": "c"}], "args": [3]});
-        assert_eq!(apply(&before, &patch), Ok(after));
-    }
-
-    #[test]
-    fn directives_are_obeyed() {
-        let check = |before: Value, patch: Value, after: Value| assert_eq!(apply(&before, &patch), Ok(after));
-        check(json!({"a": {"b": 1}}), json!({"a": {"$patch": "replace", "c": 2}}), json!({"a": {"c": 2}}));
-        check(json!({"s": {"type": "R", "x": 1}}), json!({"s": {"$retainKeys": ["type"], "type": "Q"}}), json!({"s": {"type": "Q"}}));
-        check(json!({"finalizers": ["a", "b"]}), json!({"$deleteFromPrimitiveList/finalizers": ["a"]}), json!({"finalizers": ["b"]}));
-        check(
-            json!({"env": [{"name": "a"}, {"name": "b"}]}),
-            json!({"$setElementOrder/env": [{"name": "b"}, {"name": "a"}]}),
-            json!({"env": [{"name": "b"}, {"name": "a"}]}),
-        );
-    }
-
-    #[test]
-    fn apply_removes_what_the_last_manifest_had_and_keeps_what_others_added() {
-        let last = json!({"data": {"a": "1", "b": "2"}, "containers": [{"name": "x", "env": [{"name": "K"}]}]});
-        let new = json!({"data": {"a": "3"}, "containers": [{"name": "x"}]});
-        let current = json!({"data": {"a": "1", "b": "2", "c": "4"}, "containers": [{"name": "x", "image": "i", "env": [{"name": "K"}, {"name": "L"}]}]});
-        let after = json!({"data": {"a": "3", "c": "4"}, "containers": [{"name": "x", "image": "i"}]});
-        let merged = three_way(&last, &new, &current).unwrap();
-        assert_eq!(merged["data"], after["data"]);
-        assert_eq!(merged["containers"][0]["image"], "i");
-    }
-}
+mod tests;

@@ -1,52 +1,63 @@
-//! What is wrong with an object's JSON, in the words of the API server's decoder: fields that no type has (strict
-//! decoding), and values of the wrong type.
-//! Not modelled: the order of errors is that of sorted keys, while the real decoder goes in the order of the text;
-//! duplicate fields, which a parsed value no longer shows.
+//! What is wrong with an object's JSON, in the words of the API server's decoder: fields that no type has and fields given
+//! twice (strict decoding), and values of the wrong type, all in the order of the text.
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::{Field, Scalar, Shape, TypeRef, time_text};
+use crate::json::Node;
 use crate::quantity::Quantity;
 
-/// The real decoder stops to count unknown fields here.
-const UNKNOWN_FIELDS_MAX: usize = 100;
+/// The real decoder stops to count strict errors here.
+const STRICT_ERRORS_MAX: usize = 100;
 const QUANTITY_RULE: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
-/// The fields of a value that its type does not have, each as `unknown field "spec.containers[0].foo"`.
-pub fn unknown_fields(of: TypeRef<'_>, value: &Value) -> Vec<String> {
+/// What strict decoding refuses in a value: `unknown field "spec.containers[0].foo"`, `duplicate field "spec.replicas"`.
+pub fn strict_errors(of: TypeRef<'_>, value: &Node) -> Vec<String> {
     let mut found = Vec::new();
-    collect_unknown(of, value, &mut String::new(), &mut found);
-    found.truncate(UNKNOWN_FIELDS_MAX);
+    collect_strict(of, value, &mut String::new(), &mut found);
+    found.truncate(STRICT_ERRORS_MAX);
     found
 }
 
-fn collect_unknown(of: TypeRef<'_>, value: &Value, path: &mut String, found: &mut Vec<String>) {
+fn collect_strict(of: TypeRef<'_>, value: &Node, path: &mut String, found: &mut Vec<String>) {
     match (of.shape(), value) {
-        (Shape::Struct(..) | Shape::Map(..), Value::Object(map)) => {
-            for (name, inner) in map {
+        (Shape::Struct(..) | Shape::Map(..) | Shape::Any, Node::Map(map)) => {
+            for (at, (name, inner)) in map.iter().enumerate() {
                 let length = path.len();
                 if !path.is_empty() {
                     path.push('.');
                 }
                 path.push_str(name);
-                match of.child(name) {
-                    Some(child) => collect_unknown(child, inner, path, found),
-                    None => found.push(format!("unknown field {path:?}")),
+                let child = of.child(name);
+                if child.is_none() {
+                    note(found, format!("unknown field {path:?}"));
+                } else if map[..at].iter().any(|(earlier, _)| earlier == name) {
+                    note(found, format!("duplicate field {path:?}"));
+                }
+                if let Some(child) = child {
+                    collect_strict(child, inner, path, found);
                 }
                 path.truncate(length);
             }
         }
-        (Shape::List(item, _), Value::Array(list)) => {
-            for (index, inner) in list.iter().enumerate() {
-                let length = path.len();
-                path.push_str(&format!("[{index}]"));
-                collect_unknown(item, inner, path, found);
-                path.truncate(length);
-            }
-        }
+        (Shape::List(item, _), Node::List(list)) => strict_items(item, list, path, found),
+        (Shape::Any, Node::List(list)) => strict_items(of, list, path, found),
         _ => {}
+    }
+}
+
+fn strict_items(item: TypeRef<'_>, list: &[Node], path: &mut String, found: &mut Vec<String>) {
+    for (index, inner) in list.iter().enumerate() {
+        let length = path.len();
+        path.push_str(&format!("[{index}]"));
+        collect_strict(item, inner, path, found);
+        path.truncate(length);
+    }
+}
+
+fn note(found: &mut Vec<String>, error: String) {
+    if found.len() < STRICT_ERRORS_MAX && !found.contains(&error) {
+        found.push(error);
     }
 }
 
@@ -67,14 +78,14 @@ impl fmt::Display for TypeError {
 }
 
 /// All values of the wrong type.
-pub fn type_errors(of: TypeRef<'_>, value: &Value) -> Vec<TypeError> {
+pub fn type_errors(of: TypeRef<'_>, value: &Node) -> Vec<TypeError> {
     let mut walk = Walk { path: Vec::new(), found: Vec::new() };
     walk.value(of, value, &Place { of: "", go_type: None });
     walk.found
 }
 
 /// The one error the decoder reports, if the value does not fit.
-pub fn decode_error(of: TypeRef<'_>, value: &Value) -> Option<TypeError> {
+pub fn decode_error(of: TypeRef<'_>, value: &Node) -> Option<TypeError> {
     let mut errors = type_errors(of, value);
     let at = errors.iter().position(|e| e.fatal).unwrap_or(0);
     (!errors.is_empty()).then(|| errors.swap_remove(at))
@@ -92,36 +103,36 @@ struct Walk {
 }
 
 impl Walk {
-    fn value(&mut self, of: TypeRef<'_>, value: &Value, place: &Place<'_>) {
-        if value.is_null() {
+    fn value(&mut self, of: TypeRef<'_>, value: &Node, place: &Place<'_>) {
+        if matches!(value, Node::Null) {
             return;
         }
         match (of.shape(), value) {
             (Shape::Any, _) => {}
             (Shape::Scalar(scalar), _) => self.scalar(scalar, value, place),
-            (Shape::Struct(definition, _), Value::Object(map)) => {
+            (Shape::Struct(definition, _), Node::Map(map)) => {
                 for (name, inner) in map {
                     if let Some(field) = definition.fields.get(name) {
                         self.field(name, field, inner, definition.go_name());
                     }
                 }
             }
-            (Shape::Map(item, _), Value::Object(map)) => {
+            (Shape::Map(item, _), Node::Map(map)) => {
                 let go_type = place.go_type.and_then(|t| t.split_once(']')).map(|(_, rest)| rest);
-                map.values().for_each(|inner| self.value(item, inner, &Place { of: place.of, go_type }));
+                map.iter().for_each(|(_, inner)| self.value(item, inner, &Place { of: place.of, go_type }));
             }
-            (Shape::List(item, _), Value::Array(list)) => {
+            (Shape::List(item, _), Node::List(list)) => {
                 let go_type = place.go_type.and_then(|t| t.strip_prefix("[]"));
                 list.iter().for_each(|inner| self.value(item, inner, &Place { of: place.of, go_type }));
             }
             _ => {
                 let expected = place.go_type.map_or_else(|| of.go_type(), str::to_owned);
-                self.mismatch(json_type(value), &expected, place, false);
+                self.mismatch(value.go_type(), &expected, place, false);
             }
         }
     }
 
-    fn field(&mut self, name: &str, field: &Field, value: &Value, of: &str) {
+    fn field(&mut self, name: &str, field: &Field, value: &Node, of: &str) {
         let length = self.path.len();
         self.path.extend(field.embedded.clone());
         self.path.push(name.to_owned());
@@ -129,29 +140,29 @@ impl Walk {
         self.path.truncate(length);
     }
 
-    fn scalar(&mut self, scalar: Scalar, value: &Value, place: &Place<'_>) {
+    fn scalar(&mut self, scalar: Scalar, value: &Node, place: &Place<'_>) {
         let expected = place.go_type.unwrap_or_else(|| super::go_scalar(scalar)).to_owned();
         match (scalar, value) {
-            (Scalar::String, Value::String(_)) | (Scalar::Boolean, Value::Bool(_)) | (Scalar::Double, Value::Number(_)) => {}
-            (Scalar::Int32 | Scalar::Int64, Value::Number(number)) => self.integer(scalar, number, &expected, place, false),
-            (Scalar::Bytes, Value::String(text)) => self.fatal(base64_error(text)),
-            (Scalar::Bytes, Value::Array(_)) => {}
-            (Scalar::Time | Scalar::MicroTime, Value::String(text)) => {
+            (Scalar::String, Node::Text(_)) | (Scalar::Boolean, Node::Bool(_)) | (Scalar::Double, Node::Number(_)) => {}
+            (Scalar::Int32 | Scalar::Int64, Node::Number(number)) => self.integer(scalar, number, &expected, place, false),
+            (Scalar::Bytes, Node::Text(text)) => self.fatal(base64_error(text)),
+            (Scalar::Bytes, Node::List(_)) => {}
+            (Scalar::Time | Scalar::MicroTime, Node::Text(text)) => {
                 self.fatal(time_text::error(text, scalar == Scalar::MicroTime));
             }
-            (Scalar::Time | Scalar::MicroTime, _) => self.mismatch(json_type(value), "string", place, true),
+            (Scalar::Time | Scalar::MicroTime, _) => self.mismatch(value.go_type(), "string", place, true),
             (Scalar::Quantity, _) => self.fatal(quantity_error(value)),
-            (Scalar::IntOrString, Value::String(_)) => {}
-            (Scalar::IntOrString, Value::Number(number)) => self.integer(Scalar::Int32, number, "int32", place, true),
-            (Scalar::IntOrString, _) => self.mismatch(json_type(value), "int32", place, true),
-            _ => self.mismatch(json_type(value), &expected, place, false),
+            (Scalar::IntOrString, Node::Text(_)) => {}
+            (Scalar::IntOrString, Node::Number(number)) => self.integer(Scalar::Int32, number, "int32", place, true),
+            (Scalar::IntOrString, _) => self.mismatch(value.go_type(), "int32", place, true),
+            _ => self.mismatch(value.go_type(), &expected, place, false),
         }
     }
 
-    fn integer(&mut self, scalar: Scalar, number: &serde_json::Number, expected: &str, place: &Place<'_>, fatal: bool) {
+    fn integer(&mut self, scalar: Scalar, number: &str, expected: &str, place: &Place<'_>, fatal: bool) {
         let fits = match scalar {
-            Scalar::Int32 => number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
-            _ => number.is_i64(),
+            Scalar::Int32 => number.parse::<i32>().is_ok(),
+            _ => number.parse::<i64>().is_ok(),
         };
         if !fits {
             self.mismatch(&format!("number {number}"), expected, place, fatal);
@@ -171,21 +182,10 @@ impl Walk {
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-fn quantity_error(value: &Value) -> Option<String> {
+fn quantity_error(value: &Node) -> Option<String> {
     let fits = match value {
-        Value::String(text) => text.is_empty() || Quantity::parse(text).is_ok(),
-        Value::Number(number) => Quantity::parse(&number.to_string()).is_ok(),
+        Node::Text(text) => text.is_empty() || Quantity::parse(text).is_ok(),
+        Node::Number(number) => Quantity::parse(number).is_ok(),
         _ => false,
     };
     (!fits).then(|| QUANTITY_RULE.to_owned())

@@ -7,12 +7,14 @@
 mod custom;
 mod decode;
 mod encode;
+mod restore;
 mod table;
 mod time_text;
 
 pub use custom::Schema;
-pub use decode::{TypeError, decode_error, type_errors, unknown_fields};
+pub use decode::{TypeError, decode_error, strict_errors, type_errors};
 pub use encode::{as_encoded, empty};
+pub use restore::restore_error;
 
 use std::collections::BTreeMap;
 
@@ -182,6 +184,9 @@ impl<'a> TypeRef<'a> {
         Self(of)
     }
 
+    /// The type of a value nobody described.
+    pub const ANYTHING: TypeRef<'static> = ANY;
+
     /// What the type is.
     pub fn shape(self) -> Shape<'a> {
         match self.0 {
@@ -283,6 +288,12 @@ pub fn of_object(object: &Value) -> Option<TypeRef<'static>> {
     let api_version = object.get("apiVersion")?.as_str()?;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     lookup(group, version, object.get("kind")?.as_str()?)
+}
+
+/// The type of an object nobody described: its metadata is every object's, all else is any value.
+pub fn any_object() -> TypeRef<'static> {
+    static SCHEMA: std::sync::LazyLock<Schema> = std::sync::LazyLock::new(|| Schema::from_open_api(&Value::Null));
+    SCHEMA.root()
 }
 
 /// The type of that OpenAPI name, such as `io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta`.

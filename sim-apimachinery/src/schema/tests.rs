@@ -45,7 +45,7 @@ fn unknown_fields_are_told_with_their_paths() {
         "unknown field \"spec.template.spec.containers[0].bogus\"",
         "unknown field \"spec.template.spec.containers[0].resources.limit\"",
     ];
-    assert_eq!(unknown_fields(of("apps", "v1", "Deployment"), &deployment), expected);
+    assert_eq!(strict_errors(of("apps", "v1", "Deployment"), &(&deployment).into()), expected);
 }
 
 #[test]
@@ -57,5 +57,5 @@ fn a_custom_resource_is_described_by_its_own_schema() {
     let object = json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "a", "nam": 1},
         "spec": {"ports": [{"port": 1, "x": 2}], "free": {"a": [1]}, "other": 1}});
     let expected = ["unknown field \"metadata.nam\"", "unknown field \"spec.other\"", "unknown field \"spec.ports[0].x\""];
-    assert_eq!(unknown_fields(schema.root(), &object), expected);
+    assert_eq!(strict_errors(schema.root(), &(&object).into()), expected);
 }

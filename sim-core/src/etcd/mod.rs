@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sim_apimachinery::{Kind, Object, ObjectKey};
+use sim_apimachinery::managed_fields::Managers;
+use sim_apimachinery::{Kind, Object, ObjectKey, Part};
 
 use crate::component::ChangeType;
 use crate::time::{MINUTE, Nanos, SimTime, TimerQueue};
@@ -34,6 +35,8 @@ pub struct Change {
     pub manager: Arc<str>,
     /// The step of the trace that tells of it.
     pub step: StepId,
+    /// What it means for who owns which field; nothing if the server itself wrote.
+    pub tracking: Option<Box<Tracking>>,
 }
 
 /// Whether the store answers.
@@ -212,8 +215,8 @@ impl Etcd {
     }
 
     fn remember(&mut self, change: ChangeType, object: Object, previous: Option<Object>, write: Write) {
-        let Write { time, manager, step } = write;
-        self.history.push(Arc::new(Change { revision: self.revision, change, object, previous, time, manager, step }));
+        let Write { time, manager, step, tracking } = write;
+        self.history.push(Arc::new(Change { revision: self.revision, change, object, previous, time, manager, step, tracking }));
     }
 }
 
@@ -226,4 +229,19 @@ pub struct Write {
     pub manager: Arc<str>,
     /// The step.
     pub step: StepId,
+    /// What it means for who owns which field; nothing if the server itself writes.
+    pub tracking: Option<Box<Tracking>>,
+}
+
+/// What is remembered of a write, so that `metadata.managedFields` can be told later.
+#[derive(Clone, Debug)]
+pub struct Tracking {
+    /// The `apiVersion` it was written in, if not the one it is held at.
+    pub api_version: Option<Arc<str>>,
+    /// The part that was written.
+    pub part: Part,
+    /// The object as the writer sent it, if the server may have changed it.
+    pub written: Option<Object>,
+    /// The owners after it, where they are known already.
+    pub managers: Option<Arc<Managers>>,
 }

@@ -1,10 +1,15 @@
 //! Creating: system metadata, names, defaults, admission, validation, and then the store.
 
+use std::sync::Arc;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Reason, Status, Trait};
+use sim_apimachinery::managed_fields::Managers;
+use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
 
 use super::admission::{self, Asked};
-use super::{ApiServer, Call, Outcome, pod_strategy, strategy};
+use super::ownership::{self, Sent};
+use super::{ApiServer, Call, Outcome, pod_strategy, preconditions, strategy};
+use crate::etcd::Tracking;
 use crate::time::SimTime;
 
 /// How long a generated name's base may be: the suffix has five characters and a name 63.
@@ -13,19 +18,27 @@ const GENERATED_BASE_MAX: usize = 58;
 const GENERATED_TRIES_MAX: usize = 8;
 
 impl ApiServer {
-    pub(super) fn create(&mut self, mut object: Object, call: &mut Call<'_>) -> Outcome<Object> {
-        let kind = object.kind();
+    pub(super) fn create(&mut self, object: Object, call: &mut Call<'_>) -> Outcome<Object> {
         if object.metadata().resource_version.as_deref().is_some_and(|v| !v.is_empty() && v != "0") {
-            return Err(Box::new(Status::new(Reason::InternalError, "resourceVersion should not be set on objects to be created")));
+            return Err(Box::new(Status::new(Reason::Unknown, "resourceVersion should not be set on objects to be created")));
         }
+        self.create_owned(object, None, call)
+    }
+
+    /// Makes an object; `owners` are those of its fields, if they are known (after an apply).
+    pub(super) fn create_owned(&mut self, mut object: Object, owners: Option<Managers>, call: &mut Call<'_>) -> Outcome<Object> {
+        let kind = object.kind();
         self.check_namespace(&object, call)?;
         self.check_escalation(None, &object, call)?;
         self.check_definition_stays(&object)?;
+        preconditions::drop_duplicate_owners(&mut object, call);
+        let sent = ownership::sent(object.metadata_mut().managed_fields.take());
         begin_metadata(object.metadata_mut(), kind, call.now, self.random.uuid());
         self.name(&mut object)?;
-        strategy::prepare_for_create(&mut object);
         sim_apimachinery::defaults::default_object(&mut object);
         super::apiextensions::default_definition(&mut object);
+        let written = (call.user.is_some() || changed_by_server(kind)).then(|| object.clone());
+        strategy::prepare_for_create(&mut object);
         self.admit(&mut object, &Asked::create(), call)?;
         strategy::finish_create(&mut object);
         pod_strategy::finish_create(&mut object, &mut call.warnings);
@@ -34,6 +47,11 @@ impl ApiServer {
             self.services.release(&object);
             return Err(refused);
         }
+        let mut tracking = Tracking { api_version: call.api_version.clone(), part: Part::Main, written, managers: owners.map(Arc::new) };
+        if let (Sent::Owners(base), None) = (sent, &tracking.managers) {
+            tracking.managers = Some(Arc::new(self.settled(None, &object, base, &tracking, call)));
+        }
+        call.tracking = Some(Box::new(tracking));
         self.store_new(object, call)
     }
 
@@ -67,14 +85,18 @@ impl ApiServer {
             return Err(Box::new(Status::invalid(kind, "", vec![cause])));
         };
         let end = (0..=base.len().min(GENERATED_BASE_MAX)).rev().find(|i| base.is_char_boundary(*i)).unwrap_or(0);
+        let mut name = String::new();
         for _ in 0..GENERATED_TRIES_MAX {
-            let name = format!("{}{}", &base[..end], self.random.name_suffix());
+            name = format!("{}{}", &base[..end], self.random.name_suffix());
             if self.etcd.get(&ObjectKey::new(kind, object.namespace(), &name)).is_none() {
                 object.metadata_mut().name = Some(name);
                 return Ok(());
             }
         }
-        Err(Box::new(Status::already_exists(kind, &base)))
+        let mut status = Status::already_exists(kind, &name);
+        status.message += ", the server was not able to generate a unique name for the object";
+        status.retry_after_seconds = 1;
+        Err(Box::new(status))
     }
 
     /// Admission plugin NamespaceLifecycle: the namespace must be there, and must not be going away.
@@ -90,6 +112,12 @@ impl ApiServer {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Kinds whose new objects the server changes outside of their status: what it adds nobody owns.
+fn changed_by_server(kind: Kind) -> bool {
+    use Kind as K;
+    matches!(kind, K::Pod | K::Node | K::PersistentVolumeClaim | K::PersistentVolume | K::Service | K::Namespace)
 }
 
 fn begin_metadata(metadata: &mut ObjectMeta, kind: Kind, now: SimTime, uid: String) {

@@ -4,20 +4,22 @@
 use std::sync::Arc;
 
 use sim_apimachinery::list_options::ListOptions;
-use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Propagation, Status};
+use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Propagation, Reason, Status};
 
 use super::{ApiServer, Call, Outcome, collected};
 use crate::time::{SECOND, SimTime};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
+const JOB_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 impl ApiServer {
     pub(super) fn delete(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
         let current = self.get(key)?;
+        check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
         let mut next = current.clone();
-        set_propagation_finalizer(&mut next, options.propagation);
+        set_propagation_finalizer(&mut next, options.propagation.or_else(|| default_propagation(key.kind, call)));
         if let Object::Namespace(_) = current {
             return self.delete_namespace(&current, next, call);
         }
@@ -25,10 +27,13 @@ impl ApiServer {
         let grace = grace_seconds(&current, options);
         let held = next.metadata().finalizers.as_ref().is_some_and(|f| !f.is_empty());
         if grace == 0 && !held {
-            if matches!(current, Object::Pod(_)) && current.is_deleting() {
-                // A pod that was going gracefully shows that its time is over before it goes.
+            if matches!(current, Object::Pod(_)) {
+                // A pod always goes gracefully: it shows that its time is over before it goes.
                 mark_deleted(&mut next, call.now, 0);
-                self.store_next(&current, next, call)?;
+                let marked = self.store_next(&current, next, call)?;
+                if call.dry_run {
+                    return Ok(marked);
+                }
             }
             return self.remove(key, call);
         }
@@ -72,19 +77,54 @@ impl ApiServer {
     }
 }
 
-fn check_preconditions(current: &Object, options: &DeleteOptions) -> Outcome<()> {
-    let conflict = |what: &str, wanted: &str, found: &str| {
-        let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-        Err(Box::new(Status::conflict(current.kind(), current.name(), &why)))
+/// Namespaces and priority classes that every cluster needs (admission plugin NamespaceLifecycle, and the storage of
+/// priority classes).
+fn check_immortal(object: &Object, call: &Call<'_>) -> Outcome<()> {
+    let name = object.name();
+    let why = match object.kind() {
+        Kind::Namespace if matches!(name, "default" | "kube-system" | "kube-public") => "this namespace may not be deleted",
+        Kind::PriorityClass if matches!(name, "system-node-critical" | "system-cluster-critical") => {
+            "this is a system priority class and cannot be deleted"
+        }
+        _ => return Ok(()),
     };
+    if call.user.is_none() { Ok(()) } else { Err(Box::new(Status::forbidden(object.kind(), name, why))) }
+}
+
+fn check_preconditions(current: &Object, options: &DeleteOptions) -> Outcome<()> {
     if let Some(uid) = options.uid.as_deref().filter(|u| *u != current.uid()) {
-        return conflict("UID", uid, current.uid());
+        return changed(current, "UID", uid, current.uid(), "deleted and then recreated");
     }
     let version = current.metadata().resource_version.as_deref().unwrap_or_default();
     if let Some(wanted) = options.resource_version.as_deref().filter(|v| *v != version) {
-        return conflict("ResourceVersion", wanted, version);
+        return changed(current, "ResourceVersion", wanted, version, "modified");
     }
     Ok(())
+}
+
+/// The refusal to delete what is not what was meant; it names the kind, not the resource.
+fn changed(current: &Object, what: &str, wanted: &str, found: &str, how: &str) -> Outcome<()> {
+    let resource = current.kind().resource();
+    let named = if resource.group.is_empty() { resource.kind.to_owned() } else { format!("{}.{}", resource.kind, resource.group) };
+    let text = format!(
+        "Operation cannot be fulfilled on {named} \"{}\": the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {how}",
+        current.name()
+    );
+    let mut status = Status::new(Reason::Conflict, text);
+    (status.group, status.kind, status.name) = (resource.group.into(), resource.kind.into(), current.name().into());
+    Err(Box::new(status))
+}
+
+/// What becomes of dependents if the client does not say: those of jobs and replication controllers stay, for a user.
+/// (Components say what they want.)
+fn default_propagation(kind: Kind, call: &mut Call<'_>) -> Option<Propagation> {
+    if call.user.is_none() || !matches!(kind, Kind::Job | Kind::ReplicationController) {
+        return None;
+    }
+    if kind == Kind::Job {
+        call.warnings.push(JOB_WARNING.into());
+    }
+    Some(Propagation::Orphan)
 }
 
 fn set_propagation_finalizer(object: &mut Object, propagation: Option<Propagation>) {

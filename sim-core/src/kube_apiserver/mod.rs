@@ -9,29 +9,35 @@
 mod admission;
 mod allocation;
 pub mod apiextensions;
+mod apply;
 pub mod authorization;
 mod bootstrap;
 mod create;
 mod delete;
 pub mod flow_control;
 mod list;
+mod ownership;
 mod patch;
 mod pod_binding;
 mod pod_eviction;
 mod pod_strategy;
+mod preconditions;
 mod read;
+mod reset_fields;
 mod scale;
+mod shape;
 mod strategy;
 mod typed_patch;
 mod update;
 
 use std::sync::Arc;
 
-use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Reason, Reply, Request, Status, UserInfo, Verb};
+use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Part, Reason, Reply, Request, Status, UserInfo, Verb};
 
 use self::allocation::ServiceAllocator;
 use self::authorization::BindingIndex;
-use crate::etcd::{Etcd, Health, Write};
+use self::ownership::Ownership;
+use crate::etcd::{Etcd, Health, Tracking, Write};
 use crate::random::Random;
 use crate::time::SimTime;
 use crate::trace::{StepId, Trace, What};
@@ -51,6 +57,7 @@ pub struct ApiServer {
     bindings: BindingIndex,
     random: Random,
     custom: apiextensions::Registry,
+    ownership: Ownership,
 }
 
 /// What a request in progress knows besides its body.
@@ -65,6 +72,12 @@ pub(crate) struct Call<'a> {
     pub user: Option<Arc<UserInfo>>,
     /// What becomes of fields the body has and its type does not.
     pub field_validation: FieldValidation,
+    /// The `apiVersion` the client speaks; none for components.
+    pub api_version: Option<Arc<str>>,
+    /// What strict decoding said of a patch's text.
+    pub strict_errors: Vec<String>,
+    /// What the next write means for who owns which field.
+    pub tracking: Option<Box<Tracking>>,
     /// What the user is warned of, in order.
     pub warnings: Vec<String>,
     /// The step that sent the request.
@@ -78,7 +91,8 @@ impl<'a> Call<'a> {
     fn of_component(now: SimTime, manager: &Arc<str>, trace: &'a mut Trace) -> Call<'a> {
         let (cause, manager) = (crate::trace::BEGINNING, manager.clone());
         let field_validation = FieldValidation::Ignore;
-        Call { now, manager, dry_run: false, user: None, field_validation, warnings: vec![], cause, trace }
+        let (dry_run, user, api_version, strict_errors, warnings, tracking) = (false, None, None, vec![], vec![], None);
+        Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, cause, trace }
     }
 }
 
@@ -93,6 +107,7 @@ impl ApiServer {
             bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
             custom: Default::default(),
+            ownership: Ownership::default(),
         }
     }
 
@@ -114,10 +129,12 @@ impl ApiServer {
     /// Answers a request as `handle` does, with the warnings that go with the answer.
     pub fn serve(&mut self, now: SimTime, request: Request, cause: StepId, trace: &mut Trace) -> (Answer, Vec<String>) {
         let text = describe(&request.verb);
-        let Request { manager, verb, dry_run, user, field_validation } = request;
-        let mut call = Call { now, manager, dry_run, user, field_validation, warnings: vec![], cause, trace };
+        let Request { manager, verb, dry_run, user, field_validation, api_version, strict_errors } = request;
+        let (tracking, warnings) = (None, vec![]);
+        let mut call = Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, cause, trace };
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
         self.settle_definitions(&mut call);
+        let answer = answer.map_err(|status| named_as_asked(status, call.api_version.as_deref()));
         if let Err(status) = &answer
             && (status.reason != Reason::NotFound || !text.0)
         {
@@ -139,6 +156,7 @@ impl ApiServer {
 
     /// Forgets history up to a revision (`etcdctl compact`).
     pub fn compact(&mut self, revision: u64) {
+        self.keep_owners(revision);
         self.etcd.compact(revision);
     }
 
@@ -156,6 +174,7 @@ impl ApiServer {
             Verb::List { kind, namespace, options } => self.list_page(kind, &namespace, &options).map(Reply::List),
             Verb::Create { object } => self.create(object, call).map(Reply::Object),
             Verb::Update { object, part } => self.update(object, part, call).map(Reply::Object),
+            Verb::Patch { key, part: Part::Scale, patch } => self.patch_scale(&key, patch, call).map(Reply::Scale),
             Verb::Patch { key, part, patch } => self.patch(&key, part, patch, call).map(Reply::Object),
             Verb::Delete { key, options } => self.delete(&key, &options, call).map(Reply::Object),
             Verb::DeleteCollection { kind, namespace, selected, options } => {
@@ -175,10 +194,18 @@ impl ApiServer {
 
     /// Stores a new object, unless this is a dry run.
     fn store_new(&mut self, object: Object, call: &mut Call<'_>) -> Outcome<Object> {
-        if call.dry_run {
-            return Ok(object);
-        }
         let (kind, key) = (object.kind(), object.key());
+        if let Some(there) = self.etcd.get(&key) {
+            let mut status = Status::already_exists(kind, &key.name);
+            if there.is_deleting() {
+                status.message = format!("object is being deleted: {}", status.message);
+            }
+            return Err(Box::new(status));
+        }
+        if call.dry_run {
+            self.services.release(&object);
+            return Ok(self.shown_dry(None, object, call));
+        }
         let write = self.write(&key, call);
         self.bindings.changed(None, Some(&object));
         let stored = self.etcd.create(self.to_storage(object), write);
@@ -190,11 +217,11 @@ impl ApiServer {
     /// Stores the next state of an object that was just read, unless this is a dry run or nothing changed.
     fn store_next(&mut self, current: &Object, mut next: Object, call: &mut Call<'_>) -> Outcome<Object> {
         next.metadata_mut().resource_version = current.metadata().resource_version.clone();
-        if next == *current {
+        if next == *current && !self.owners_change(current, call) {
             return Ok(current.clone());
         }
         if call.dry_run {
-            return Ok(next);
+            return Ok(self.shown_dry(Some(current), next, call));
         }
         let (kind, key) = (next.kind(), next.key());
         let write = self.write(&key, call);
@@ -203,6 +230,30 @@ impl ApiServer {
         let stored = stored.map_err(|_| Box::new(Status::object_modified(kind, &key.name)))?;
         self.note_definition(&key);
         Ok(self.present(&stored, kind))
+    }
+
+    /// Whether a write that changes nothing else changes who owns what.
+    fn owners_change(&mut self, current: &Object, call: &mut Call<'_>) -> bool {
+        let Some(mut tracking) = call.tracking.take() else { return false };
+        if tracking.managers.is_none() && tracking.written.as_ref().is_some_and(|written| written != current) {
+            tracking.managers = Some(Arc::new(self.managers_after(Some(current), current, &tracking, call)));
+        }
+        let is_change = tracking.managers.as_ref().is_some_and(|after| **after != *self.managers(current));
+        call.tracking = Some(tracking);
+        is_change
+    }
+
+    /// What a user's dry run answers: with the owners there would be, because no history will tell of them.
+    fn shown_dry(&mut self, previous: Option<&Object>, mut object: Object, call: &mut Call<'_>) -> Object {
+        if call.user.is_none() {
+            return object;
+        }
+        let owners = match call.tracking.take() {
+            Some(tracking) => self.managers_after(previous, &object, &tracking, call),
+            None => previous.map(|p| (*self.managers(p)).clone()).unwrap_or_default(),
+        };
+        object.metadata_mut().managed_fields = Some(sim_apimachinery::managed_fields::encode(&owners));
+        object
     }
 
     /// Removes an object for good.
@@ -224,8 +275,18 @@ impl ApiServer {
     fn write(&self, key: &ObjectKey, call: &mut Call<'_>) -> Write {
         let revision = self.etcd.revision() + 1;
         let step = call.trace.push(call.now, &call.manager, call.cause, What::Change { key: key.clone(), revision });
-        Write { time: call.now, manager: call.manager.clone(), step }
+        Write { time: call.now, manager: call.manager.clone(), step, tracking: call.tracking.take() }
     }
+}
+
+/// Events that are asked for in their own group are named by it.
+fn named_as_asked(mut status: Box<Status>, api_version: Option<&str>) -> Box<Status> {
+    let is_event = status.kind == "events" && status.group.is_empty();
+    if is_event && api_version == Some("events.k8s.io/v1") {
+        status.group = "events.k8s.io".into();
+        status.message = status.message.replacen("events \"", "events.events.k8s.io \"", 1);
+    }
+    status
 }
 
 /// What a request asks, in a few words, and whether a missing object is nothing to tell of.
@@ -251,3 +312,6 @@ fn describe(verb: &Verb) -> (bool, String) {
 fn collected(kind: Kind) -> bool {
     kind != Kind::Event
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,55 +1,150 @@
-//! Patching: the four patch types of the API, and the typed patches of components, all ending in `replace`.
-//! Not modelled yet: server-side apply, which is refused with a message that says so.
+//! Patching: the patch types of the API, and the typed patches of components, all ending in `replace`. Server-side apply
+//! is in `apply`.
+//! A patch that names no version is made against what is stored now, so there is nothing to retry.
+//! Source: apiserver pkg/endpoints/handlers/patch.go.
+//! Not modelled: the order of Go's struct fields where an error shows the whole patched object.
 
 use serde_json::Value;
-use sim_apimachinery::{Kind, Object, ObjectKey, Part, Patch, Reason, Status};
+use sim_apimachinery::decoding::{self, Expected};
+use sim_apimachinery::json::Node;
+use sim_apimachinery::patch::json_patch::OPERATIONS_MAX;
+use sim_apimachinery::patch::strategic::{PatchError, go_format};
+use sim_apimachinery::schema::{self, TypeRef};
+use sim_apimachinery::{Cause, FieldValidation, Object, ObjectKey, Part, Patch, Reason, Status};
 
-use super::{ApiServer, Call, Outcome, typed_patch};
+use super::shape::Shape;
+use super::{ApiServer, Call, Outcome, preconditions, typed_patch};
+
+/// What the server says of a patch that cannot be carried out.
+const REJECTED: &str = "the server rejected our request due to an error in our request";
 
 impl ApiServer {
     pub(super) fn patch(&mut self, key: &ObjectKey, part: Part, patch: Patch, call: &mut Call<'_>) -> Outcome<Object> {
-        let current = self.load(key);
-        let patch = match patch {
-            Patch::Apply { .. } => return Err(not_simulated()),
-            other => other,
-        };
-        let current = current.ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
+        if let Patch::Apply { intent, force } = &patch {
+            return self.apply(key, part, intent, *force, call);
+        }
+        let Some(current) = self.load(key) else { return Err(Box::new(Status::not_found(key.kind, &key.name))) };
         if let Patch::Typed(typed) = patch {
             let mut next = current.clone();
             typed_patch::apply(&mut next, typed);
             return self.replace(&current, next, part, call);
         }
-        let before = current.to_json();
-        let after = patched(&before, &patch)?;
-        check_version(&current, &after)?;
-        let next = decode(key.kind, after)?;
+        let shape = self.shape(key.kind, call.api_version.as_deref());
+        let shown = if call.user.is_some() { self.with_managed_fields(&current) } else { current.clone() };
+        let after = patched(shape.type_ref(), &shape.value(&shown), &patch)?;
+        let next = decode_patched(key, &shape, &patch, &after, call)?;
+        preconditions::check_name(&next, &key.namespace, &key.name)?;
+        preconditions::check_patched(&current, &next)?;
         self.replace(&current, next, part, call)
     }
 }
 
-fn patched(before: &Value, patch: &Patch) -> Outcome<Value> {
+/// The JSON after a patch of it.
+pub(super) fn patched(of: TypeRef<'_>, before: &Value, patch: &Patch) -> Outcome<Value> {
     use sim_apimachinery::patch;
-    let invalid = |message: String| Box::new(Status::new(Reason::Invalid, message));
     match patch {
-        Patch::Json(operations) => patch::json_patch::apply(before, operations).map_err(|e| invalid(e.to_string())),
+        Patch::Json(operations) => {
+            let operations = operations.as_array().map(Vec::as_slice).unwrap_or_default();
+            if operations.len() > OPERATIONS_MAX {
+                return Err(too_many(operations.len()));
+            }
+            patch::json_patch::apply(before, operations).map_err(|_| rejected())
+        }
         Patch::Merge(change) => Ok(patch::merge::apply(before, change)),
-        Patch::Strategic(change) => patch::strategic::apply(before, change).map_err(invalid),
+        Patch::Strategic(change) => patch::strategic::apply(of, before, change).map_err(|error| match error {
+            PatchError::Format(text) => Box::new(Status::new(Reason::BadRequest, text)),
+            PatchError::Content(_) => rejected(),
+            PatchError::Other(text) => Box::new(Status::new(Reason::Unknown, text)),
+        }),
         Patch::Apply { .. } | Patch::Typed(_) => Ok(before.clone()),
     }
 }
 
-fn check_version(current: &Object, after: &Value) -> Outcome<()> {
-    let wanted = after.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    if wanted.is_some() && wanted != current.metadata().resource_version.as_deref() {
-        return Err(Box::new(Status::object_modified(current.kind(), current.name())));
+fn rejected() -> Box<Status> {
+    Box::new(Status::generic(Reason::Invalid, REJECTED))
+}
+
+fn too_many(count: usize) -> Box<Status> {
+    let text = format!("Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {count}");
+    Box::new(Status::new(Reason::RequestEntityTooLarge, text))
+}
+
+/// What came out of a patch, as an object. What is wrong with it is told of the field `patch`.
+fn decode_patched(key: &ObjectKey, shape: &Shape, patch: &Patch, after: &Value, call: &mut Call<'_>) -> Outcome<Object> {
+    let (of, node) = (shape.type_ref(), Node::from(after));
+    let invalid = |why: &str| {
+        let shown = match patch {
+            Patch::Strategic(change) => go_format(change),
+            _ => after.to_string(),
+        };
+        invalid_patch(&shown, why)
+    };
+    let error = match patch {
+        Patch::Strategic(_) => schema::restore_error(of, after),
+        _ => kind_error(key, shape, after, &node).or_else(|| decoded_error(key, of, &node)),
+    };
+    if let Some(why) = error {
+        return Err(invalid(&why));
     }
-    Ok(())
+    let mut strict = call.strict_errors.clone();
+    if !matches!(key.kind, sim_apimachinery::Kind::Custom(_)) {
+        strict.extend(schema::strict_errors(of, &node));
+    }
+    match call.field_validation {
+        FieldValidation::Strict if !strict.is_empty() => return Err(invalid(&format!("strict decoding error: {}", strict.join(", ")))),
+        FieldValidation::Warn => call.warnings.extend(strict),
+        _ => {}
+    }
+    to_object(key, shape, &node)
 }
 
-fn decode(kind: Kind, value: Value) -> Outcome<Object> {
-    Object::from_json(kind, value).map_err(|e| Box::new(Status::new(Reason::Invalid, e.to_string())))
+fn decoded_error(key: &ObjectKey, of: TypeRef<'_>, node: &Node) -> Option<String> {
+    if matches!(key.kind, sim_apimachinery::Kind::Custom(_)) {
+        let metadata = schema::named("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")?;
+        return schema::decode_error(metadata, node.get("metadata")?).map(|e| e.message);
+    }
+    schema::decode_error(of, node).map(|e| e.message)
 }
 
-fn not_simulated() -> Box<Status> {
-    Box::new(Status::new(Reason::UnsupportedMediaType, "server-side apply is not simulated yet"))
+/// A patch may not make another kind of an object.
+fn kind_error(key: &ObjectKey, shape: &Shape, after: &Value, node: &Node) -> Option<String> {
+    let text = |name: &str, default: String| match after.get(name).and_then(Value::as_str) {
+        None | Some("") => default,
+        Some(text) => text.to_owned(),
+    };
+    let resource = key.kind.resource();
+    let (kind, api_version) = (text("kind", resource.kind.to_owned()), text("apiVersion", shape.api_version().to_owned()));
+    if kind == resource.kind && api_version == shape.api_version() || matches!(key.kind, sim_apimachinery::Kind::Custom(_)) {
+        return None;
+    }
+    let (group, version) = decoding::split_api_version(&api_version);
+    let Some(other) = Expected::built_in(group, version, &kind) else { return Some(decoding::not_registered(&api_version, &kind)) };
+    if let Some(error) = schema::decode_error(other.of, node) {
+        return Some(error.message);
+    }
+    (kind != resource.kind).then(|| decoding::no_conversion(version, &kind, resource.group, resource.kind))
+}
+
+pub(super) fn invalid_patch(shown: &str, why: &str) -> Box<Status> {
+    let message = format!("Invalid value: {shown:?}: {why}");
+    let mut status = Status::new(Reason::Invalid, format!(" \"\" is invalid: patch: {message}"));
+    status.causes = vec![Cause { reason: "FieldValueInvalid".into(), message, field: "patch".into() }];
+    Box::new(status)
+}
+
+/// What an apply made, as an object.
+pub(super) fn decode_after(key: &ObjectKey, shape: &Shape, after: &Value, _call: &mut Call<'_>) -> Outcome<Object> {
+    let node = Node::from(after);
+    if let Some(why) = decoded_error(key, shape.type_ref(), &node) {
+        return Err(Box::new(Status::new(Reason::Unknown, why)));
+    }
+    to_object(key, shape, &node)
+}
+
+fn to_object(key: &ObjectKey, shape: &Shape, node: &Node) -> Outcome<Object> {
+    let resource = key.kind.resource();
+    let mut value = decoding::canonical(shape.type_ref(), node);
+    value["kind"] = resource.kind.into();
+    value["apiVersion"] = shape.api_version().into();
+    decoding::to_object(key.kind, shape.api_version(), value)
 }

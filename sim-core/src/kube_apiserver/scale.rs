@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use sim_apimachinery::json::Node;
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Cause, Object, ObjectKey, Part, Scale, Status};
+use sim_apimachinery::{Cause, Object, ObjectKey, Part, Patch, Scale, Status, schema};
 
-use super::{ApiServer, Call, Outcome};
+use super::{ApiServer, Call, Outcome, patch};
 
 impl ApiServer {
     pub(super) fn get_scale(&self, key: &ObjectKey) -> Outcome<Scale> {
@@ -25,9 +27,39 @@ impl ApiServer {
         }
         let mut next = current.clone();
         set_replicas(&mut next, replicas);
-        let stored = self.replace(&current, next, Part::Main, call)?;
+        let stored = self.replace(&current, next, Part::Scale, call)?;
         scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
     }
+
+    /// Patches the scale as the `Scale` it is shown as.
+    pub(super) fn patch_scale(&mut self, key: &ObjectKey, patch: Patch, call: &mut Call<'_>) -> Outcome<Scale> {
+        let current = self.get(key)?;
+        let scale = scale_of(&current).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
+        let of = schema::lookup("autoscaling", "v1", "Scale").unwrap_or_else(schema::any_object);
+        let patch = match patch {
+            Patch::Apply { intent, .. } => Patch::Merge(intent),
+            other => other,
+        };
+        let after = patch::patched(of, &shown(&current, &scale), &patch)?;
+        let node = Node::from(&after);
+        if let Some(error) = schema::decode_error(of, &node) {
+            return Err(patch::invalid_patch(&after.to_string(), &error.message));
+        }
+        let replicas = after.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
+        let version = after.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(str::to_owned);
+        self.update_scale(key, replicas, version.as_deref(), call)
+    }
+}
+
+/// The scale as a `Scale` object.
+fn shown(object: &Object, scale: &Scale) -> Value {
+    let metadata = object.metadata();
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {"name": object.name(), "namespace": object.namespace(), "uid": object.uid(),
+            "resourceVersion": scale.resource_version, "creationTimestamp": metadata.creation_timestamp},
+        "spec": {"replicas": scale.replicas}, "status": {"replicas": scale.status_replicas, "selector": scale.selector},
+    })
 }
 
 fn set_replicas(object: &mut Object, replicas: i32) {

@@ -3,62 +3,119 @@
 
 use std::sync::Arc;
 
+use sim_apimachinery::managed_fields::Managers;
 use sim_apimachinery::{Kind, Object, Part, Reason, Status};
 
 use super::admission::Asked;
-use super::{ApiServer, Call, Outcome, pod_strategy, strategy};
+use super::ownership::{self, Sent};
+use super::{ApiServer, Call, Outcome, pod_strategy, preconditions, strategy};
+use crate::etcd::Tracking;
 
 impl ApiServer {
-    pub(super) fn update(&mut self, object: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
+    pub(super) fn update(&mut self, mut object: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
         let key = object.key();
         let Some(current) = self.load(&key) else {
-            return if part == Part::Main && created_by_update(key.kind) {
-                self.create(object, call)
-            } else {
-                Err(Box::new(Status::not_found(key.kind, &key.name)))
-            };
+            if part != Part::Main || !created_by_update(key.kind) {
+                return Err(Box::new(Status::not_found(key.kind, &key.name)));
+            }
+            object.metadata_mut().resource_version = None;
+            return self.create_owned(object, None, call);
         };
-        check_preconditions(&current, &object)?;
+        preconditions::check(&current, &object)?;
         self.replace(&current, object, part, call)
     }
 
     /// Stores `next` over `current`: all ways to change an object end here.
-    pub(super) fn replace(&mut self, current: &Object, mut next: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
+    pub(super) fn replace(&mut self, current: &Object, next: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
+        self.replace_owned(current, next, part, None, call)
+    }
+
+    /// Stores `next` over `current`; `owners` are those of its fields, if they are known (after an apply).
+    pub(super) fn replace_owned(
+        &mut self,
+        current: &Object,
+        mut next: Object,
+        part: Part,
+        owners: Option<Managers>,
+        call: &mut Call<'_>,
+    ) -> Outcome<Object> {
+        preconditions::drop_duplicate_owners(&mut next, call);
+        let sent = if next.metadata().managed_fields.is_some() {
+            ownership::sent(next.metadata_mut().managed_fields.take())
+        } else {
+            Sent::Nothing
+        };
+        if part != Part::Status || call.user.is_some() {
+            sim_apimachinery::defaults::default_object(&mut next);
+            super::apiextensions::default_definition(&mut next);
+        }
+        let written = (call.user.is_some() && owners.is_none()).then(|| next.clone());
+        if !matches!(part, Part::Status | Part::Finalize | Part::Approval) {
+            self.check_escalation(Some(current), &next, call)?;
+        }
+        self.prepare_update(current, &mut next, part, call)?;
+        let tracking = Tracking { api_version: call.api_version.clone(), part, written, managers: owners.map(Arc::new) };
+        let tracking = self.settle_sent(current, &next, sent, tracking, call);
+        call.tracking = Some(Box::new(tracking));
+        if is_free_to_go(&next) {
+            return self.let_go(current, next, call);
+        }
+        self.store_next(current, next, call)
+    }
+
+    fn prepare_update(&mut self, current: &Object, next: &mut Object, part: Part, call: &mut Call<'_>) -> Outcome<()> {
         let asked = Asked { old: Some(current), part };
         match part {
-            Part::Main | Part::Resize | Part::EphemeralContainers => {
-                sim_apimachinery::defaults::default_object(&mut next);
-                super::apiextensions::default_definition(&mut next);
-                self.check_escalation(Some(current), &next, call)?;
-                self.admit(&mut next, &asked, call)?;
-                pod_strategy::keep_the_rest(current, &mut next, part);
-                strategy::prepare_for_update(current, &mut next);
-                self.allocate(&mut next, Some(current))?;
+            Part::Main | Part::Scale | Part::Resize | Part::EphemeralContainers => {
+                self.admit(next, &asked, call)?;
+                pod_strategy::keep_the_rest(current, next, part);
+                strategy::prepare_for_update(current, next);
+                self.allocate(next, Some(current))?;
             }
-            Part::Status => {
-                self.admit(&mut next, &asked, call)?;
-                strategy::prepare_for_status_update(current, &mut next);
-                strategy::stamp_transition(current, &mut next, &call.now.to_time());
+            Part::Status | Part::Approval => {
+                self.admit(next, &asked, call)?;
+                strategy::prepare_for_status_update(current, next);
+                strategy::stamp_transition(current, next, &call.now.to_time());
             }
-            Part::Finalize => finalize(current, &mut next),
+            Part::Finalize => finalize(current, next),
         }
-        check_finalizers(current, &next)?;
+        check_finalizers(current, next)?;
         // What components write to statuses is theirs to know: only the writes of users are checked.
         if part != Part::Status || call.user.is_some() {
-            let errors = sim_apimachinery::validation::validate_part(&next, current, part);
+            let errors = sim_apimachinery::validation::validate_part(next, current, part);
             if !errors.is_empty() {
                 return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
             }
         }
         if part == Part::Main {
-            self.warn(&next, Some(current), call);
+            self.warn(next, Some(current), call);
         }
-        self.admit_valid(&next, &asked, call)?;
-        if is_free_to_go(&next) {
-            self.store_next(current, next, call)?;
-            return self.remove(&current.key(), call);
+        self.admit_valid(next, &asked, call)
+    }
+
+    /// Removes an object whose last finalizer is gone. What the writer made of it is shown, but never stored.
+    fn let_go(&mut self, current: &Object, mut next: Object, call: &mut Call<'_>) -> Outcome<Object> {
+        let owners = call.tracking.take().map(|tracking| self.managers_after(Some(current), &next, &tracking, call));
+        self.remove(&current.key(), call)?;
+        next.metadata_mut().resource_version.clone_from(&current.metadata().resource_version);
+        if call.user.is_some() {
+            next.metadata_mut().managed_fields = owners.map(|o| sim_apimachinery::managed_fields::encode(&o));
         }
-        self.store_next(current, next, call)
+        Ok(next)
+    }
+
+    /// What the owners are if the client sent owners of its own; subresources take none.
+    fn settle_sent(&mut self, current: &Object, next: &Object, sent: Sent, mut tracking: Tracking, call: &Call<'_>) -> Tracking {
+        if tracking.part != Part::Main || tracking.managers.is_some() || call.user.is_none() {
+            return tracking;
+        }
+        tracking.managers = match sent {
+            Sent::Nothing => None,
+            Sent::Reset => Some(Arc::default()),
+            Sent::Owners(owners) if owners == *self.managers(current) => None,
+            Sent::Owners(owners) => Some(Arc::new(self.settled(Some(current), next, owners, &tracking, call))),
+        };
+        tracking
     }
 }
 
@@ -83,19 +140,6 @@ fn finalize(current: &Object, next: &mut Object) {
     *next = current.clone();
     if let Object::Namespace(n) = next {
         Arc::make_mut(n).spec = finalizers;
-    }
-}
-
-fn check_preconditions(current: &Object, sent: &Object) -> Outcome<()> {
-    let (kind, name) = (current.kind(), current.name());
-    if !sent.uid().is_empty() && sent.uid() != current.uid() {
-        let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", sent.uid(), current.uid());
-        return Err(Box::new(Status::conflict(kind, name, &why)));
-    }
-    match sent.metadata().resource_version.as_deref() {
-        None | Some("" | "0") => Ok(()),
-        Some(version) if Some(version) == current.metadata().resource_version.as_deref() => Ok(()),
-        Some(_) => Err(Box::new(Status::object_modified(kind, name))),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use sim_apimachinery::json::Node;
 use sim_apimachinery::schema::{self, TypeRef};
 use sim_apimachinery::{CustomObject, FieldValidation, Object, Reason, Status};
 
@@ -56,11 +57,12 @@ pub(super) fn typed_metadata(
     let of: Option<TypeRef<'static>> = schema::named(OBJECT_META);
     let mut unknown = vec![];
     if let Some(of) = of {
-        if let Some(error) = schema::decode_error(of, metadata) {
+        let node = Node::from(metadata);
+        if let Some(error) = schema::decode_error(of, &node) {
             return Err(error.to_string());
         }
         let named = |text: String| text.strip_prefix("unknown field \"").and_then(|t| t.strip_suffix('"')).map(|t| format!("{at}.{t}"));
-        unknown = schema::unknown_fields(of, metadata).into_iter().filter_map(named).collect();
+        unknown = schema::strict_errors(of, &node).into_iter().filter_map(named).collect();
     }
     serde_json::from_value(metadata.clone()).map(|typed| (typed, unknown)).map_err(|e| e.to_string())
 }

@@ -16,6 +16,7 @@ mod strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sim_apimachinery::schema::Schema;
 use sim_apimachinery::{CustomObject, Kind, Object, ObjectKey};
 
 pub use self::decode::decode_custom;
@@ -39,6 +40,14 @@ impl Registry {
     fn put(&mut self, definition: Definition) {
         self.groups.insert(definition.group.clone());
         self.definitions.insert(definition.name.clone(), Arc::new(definition));
+    }
+
+    /// The types of a custom kind at a version; at the stored one if there is no such version.
+    pub(super) fn types(&self, kind: Kind, version: &str) -> Option<&Schema> {
+        let Kind::Custom(_) = kind else { return None };
+        let row = kind.resource();
+        let versions = &self.get(row.group, row.plural)?.versions;
+        versions.iter().find(|v| v.name == version).or_else(|| versions.iter().find(|v| v.is_storage)).map(|v| &v.types)
     }
 
     fn get(&self, group: &str, plural: &str) -> Option<&Arc<Definition>> {

@@ -40,7 +40,7 @@ impl ApiServer {
             date(&mut object, &now.to_time());
             object.metadata_mut().uid = Some(self.random.uuid());
             self.bindings.changed(None, Some(&object));
-            let write = Write { time: now, manager: APISERVER.into(), step: BEGINNING };
+            let write = Write { time: now, manager: APISERVER.into(), step: BEGINNING, tracking: None };
             let planted = self.etcd.create(object, write);
             debug_assert!(planted.is_ok(), "the store was empty");
         }

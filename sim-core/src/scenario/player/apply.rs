@@ -64,7 +64,7 @@ impl Player {
         let live = current.to_json();
         let last = live.pointer("/metadata/annotations").and_then(|a| a.get(LAST_APPLIED)).and_then(Value::as_str);
         let last: Value = last.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_else(|| json!({}));
-        let merged = sim_apimachinery::patch::strategic::three_way(&last, annotated, &live)?;
+        let merged = sim_apimachinery::patch::three_way(&last, annotated, &live)?;
         let next = decode(key.kind, merged.clone())?;
         let mut defaulted = next.clone();
         sim_apimachinery::defaults::default_object(&mut defaulted);
