@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
 
+use super::admission_policies::Attributes;
 use super::{ApiServer, Call, Outcome, admission, strategy};
 use crate::time::SimTime;
 
@@ -25,15 +26,21 @@ impl ApiServer {
         strategy::prepare_for_create(&mut object);
         sim_apimachinery::defaults::default_object(&mut object);
         super::apiextensions::default_definition(&mut object);
+        super::admission_policies::default_registration(&mut object);
         self.admit_create(&mut object)?;
+        self.mutate_by_policies(&mut object, None, "", call)?;
         strategy::finish_create(&mut object);
         self.allocate(&mut object, None)?;
-        let errors = sim_apimachinery::validation::validate_create(&object);
+        let own = self.extension_errors(&object, None, Part::Main, call)?;
+        let mut errors = sim_apimachinery::validation::validate_create(&object);
+        errors.extend(own);
+        errors.extend(super::admission_policies::registration_errors(&object));
         if !errors.is_empty() {
             self.services.release(&object);
             return Err(Box::new(Status::invalid(kind, object.name(), errors)));
         }
-        if let Err(refusal) = self.charge_quota(&object, None, Part::Main, call) {
+        let asked = self.ask_policies(&Attributes::create(&object), call);
+        if let Err(refusal) = asked.and_then(|()| self.charge_quota(&object, None, Part::Main, call)) {
             self.services.release(&object);
             return Err(refusal);
         }

@@ -16,6 +16,7 @@ impl ApiServer {
     pub(super) fn delete(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
         let current = self.get(key)?;
         check_preconditions(&current, options)?;
+        self.ask_policies(&super::admission_policies::Attributes::delete(&current), call)?;
         let mut next = current.clone();
         set_propagation_finalizer(&mut next, options.propagation);
         if let Object::Namespace(_) = current {

@@ -7,6 +7,8 @@
 //! inside the cluster may do what they do). Not modelled here: API priority and fairness, several API servers.
 
 mod admission;
+mod admission_policies;
+pub mod admission_webhooks;
 mod allocation;
 pub mod apiextensions;
 pub mod authorization;
@@ -49,6 +51,7 @@ pub struct ApiServer {
     bindings: BindingIndex,
     random: Random,
     custom: apiextensions::Registry,
+    policies: admission_policies::Policies,
 }
 
 /// What a request in progress knows besides its body.
@@ -91,6 +94,7 @@ impl ApiServer {
             bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
             custom: Default::default(),
+            policies: Default::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::{ApiServer, Call, Outcome};
 impl ApiServer {
     pub(super) fn get_scale(&self, key: &ObjectKey) -> Outcome<Scale> {
         let object = self.get(key)?;
-        scale_of(&object).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.scale_of(&object).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
     }
 
     pub(super) fn update_scale(&mut self, key: &ObjectKey, replicas: i32, version: Option<&str>, call: &mut Call<'_>) -> Outcome<Scale> {
@@ -25,8 +25,13 @@ impl ApiServer {
         }
         let mut next = current.clone();
         set_replicas(&mut next, replicas);
+        self.set_custom_replicas(&mut next, replicas);
         let stored = self.replace(&current, next, Part::Main, call)?;
-        scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+    }
+
+    fn scale_of(&self, object: &Object) -> Option<Scale> {
+        scale_of(object).or_else(|| self.custom_scale(object))
     }
 }
 

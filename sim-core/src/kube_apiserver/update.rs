@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sim_apimachinery::{Kind, Object, Part, Reason, Status};
 
+use super::admission_policies::Attributes;
 use super::{ApiServer, Call, Outcome, strategy};
 
 impl ApiServer {
@@ -23,10 +24,13 @@ impl ApiServer {
 
     /// Stores `next` over `current`: all ways to change an object end here.
     pub(super) fn replace(&mut self, current: &Object, mut next: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
+        self.fit_to_schema(&mut next);
         match part {
             Part::Main | Part::Resize | Part::EphemeralContainers => {
                 sim_apimachinery::defaults::default_object(&mut next);
                 super::apiextensions::default_definition(&mut next);
+                super::admission_policies::default_registration(&mut next);
+                self.mutate_by_policies(&mut next, Some(current), subresource(part), call)?;
                 self.check_escalation(Some(current), &next, call)?;
                 strategy::prepare_for_update(current, &mut next);
                 self.allocate(&mut next, Some(current))?;
@@ -38,20 +42,37 @@ impl ApiServer {
             Part::Finalize => finalize(current, &mut next),
         }
         check_finalizers(current, &next)?;
-        let errors = match part {
+        let own = self.extension_errors(&next, Some(current), part, call)?;
+        let mut errors = match part {
             Part::Main => sim_apimachinery::validation::validate_update(&next, current),
             Part::Status if call.user.is_some() => sim_apimachinery::validation::validate_status_update(&next, current),
             _ => vec![],
         };
+        errors.extend(own);
+        if part == Part::Main {
+            errors.extend(super::admission_policies::registration_errors(&next));
+        }
         if !errors.is_empty() {
             return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
         }
+        self.ask_policies(&Attributes::update(&next, current, subresource(part)), call)?;
         self.charge_quota(&next, Some(current), part, call)?;
         if is_free_to_go(&next) {
             self.store_next(current, next, call)?;
             return self.remove(&current.key(), call);
         }
         self.store_next(current, next, call)
+    }
+}
+
+/// The name of the subresource by which a part is written.
+fn subresource(part: Part) -> &'static str {
+    match part {
+        Part::Main => "",
+        Part::Status => "status",
+        Part::Finalize => "finalize",
+        Part::Resize => "resize",
+        Part::EphemeralContainers => "ephemeralcontainers",
     }
 }
 
