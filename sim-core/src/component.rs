@@ -41,6 +41,8 @@ pub enum WatchFilter {
     OnNode(Arc<str>),
     /// The object of this name.
     Named(Arc<str>),
+    /// The objects of every kind that a CustomResourceDefinition makes; the watch's own kind is that of the definitions.
+    Custom,
 }
 
 /// One watch a component holds.

@@ -241,6 +241,29 @@ impl CustomKind {
     }
 }
 
+impl CustomKind {
+    /// The kind that a definition makes, at its storage version; `None` if no version is stored.
+    pub fn of_definition(
+        crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    ) -> Option<CustomKind> {
+        let spec = &crd.spec;
+        let version = spec.versions.iter().find(|v| v.storage)?;
+        let short_names = spec.names.short_names.clone().unwrap_or_default().join(",");
+        let names = CustomNames {
+            group: &spec.group,
+            version: &version.name,
+            kind: &spec.names.kind,
+            plural: &spec.names.plural,
+            singular: spec.names.singular.as_deref().unwrap_or_default(),
+            short_names: &short_names,
+        };
+        let scope = if spec.scope == "Cluster" { Scope::Cluster } else { Scope::Namespaced };
+        let subresources = version.subresources.as_ref();
+        let has_status = subresources.is_some_and(|s| s.status.is_some());
+        Some(CustomKind::new(&names, scope, has_status, subresources.is_some_and(|s| s.scale.is_some())))
+    }
+}
+
 for_each_kind!(define_kinds);
 
 impl Kind {

@@ -48,6 +48,11 @@ pub trait Controller {
     /// The kinds it wants to be told of (their caches are shared with the other controllers of the process).
     fn watches(&self) -> &'static [Kind];
 
+    /// Whether it wants to be told of the objects of all custom kinds too.
+    fn watches_custom(&self) -> bool {
+        false
+    }
+
     /// An event changed the cache: which keys does it concern?
     fn on_event(&mut self, event: &CacheEvent, view: &mut View<'_>, wake: &mut Wake);
 

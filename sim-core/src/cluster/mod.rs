@@ -20,7 +20,7 @@ pub use self::profile::{LinkLatencies, Profile};
 pub use self::settings::Settings;
 pub use self::traffic::{HttpCall, HttpOutcome, Target};
 use self::watches::{WatchId, Watches};
-use crate::component::{ChangeType, Context, Input, WatchEvent, Wish};
+use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
 use crate::etcd::{Etcd, Health};
 use crate::kube_apiserver::{ApiServer, ApiServerConfig};
 use crate::kube_controller_manager::{KubeControllerManager, ManagerConfig};
@@ -454,10 +454,10 @@ impl Cluster {
         self.give(component, Input::Start, cause);
         for watch in watches {
             let revision = self.etcd().revision();
-            let present: Vec<WatchEvent> = self
-                .etcd()
-                .list(watch.kind, "")
-                .filter(|o| watches::admits(&watch.filter, o))
+            let of_kind = self.etcd().list(watch.kind, "");
+            let present: Vec<WatchEvent> = of_kind
+                .chain(self.etcd().list_custom())
+                .filter(|o| watches::admits(&watch.filter, o) && (o.kind() == watch.kind || watch.filter == WatchFilter::Custom))
                 .map(|o| WatchEvent { change: ChangeType::Added, object: o.clone(), revision })
                 .collect();
             self.watches.open(component.clone(), watch);

@@ -56,6 +56,7 @@ pub struct Watches {
     open: BTreeMap<WatchId, OpenWatch>,
     by_kind: BTreeMap<Kind, Vec<WatchId>>,
     by_node: BTreeMap<Arc<str>, Vec<WatchId>>,
+    custom: Vec<WatchId>,
     opened: WatchId,
 }
 
@@ -65,6 +66,7 @@ impl Watches {
         self.opened += 1;
         match &watch.filter {
             WatchFilter::OnNode(node) => self.by_node.entry(node.clone()).or_default().push(self.opened),
+            WatchFilter::Custom => self.custom.push(self.opened),
             _ => self.by_kind.entry(watch.kind).or_default().push(self.opened),
         }
         let open = OpenWatch { component, watch, line: VecDeque::new(), last: SimTime(0), held: false, delay: 0 };
@@ -75,7 +77,8 @@ impl Watches {
     /// Closes all watches of a component.
     pub fn close_all(&mut self, component: &ComponentId) {
         self.open.retain(|_, w| w.component != *component);
-        let Watches { open, by_kind, by_node, .. } = self;
+        let Watches { open, by_kind, by_node, custom, .. } = self;
+        custom.retain(|id| open.contains_key(id));
         by_kind.values_mut().for_each(|ids| ids.retain(|id| open.contains_key(id)));
         by_node.values_mut().for_each(|ids| ids.retain(|id| open.contains_key(id)));
     }
@@ -99,11 +102,14 @@ impl Watches {
             let concerns = match &open.watch.filter {
                 WatchFilter::All => true,
                 WatchFilter::Named(name) => **name == *object.name(),
-                WatchFilter::OnNode(_) => false,
+                WatchFilter::OnNode(_) | WatchFilter::Custom => false,
             };
             if concerns {
                 told.push((*id, event(change, change.change)));
             }
+        }
+        if matches!(object.kind(), Kind::Custom(_)) {
+            told.extend(self.custom.iter().map(|id| (*id, event(change, change.change))));
         }
         if let Some(node) = node_of(object) {
             let known = change.previous.as_ref().and_then(node_of) == Some(node);
@@ -120,6 +126,7 @@ pub fn admits(filter: &WatchFilter, object: &Object) -> bool {
         WatchFilter::All => true,
         WatchFilter::Named(name) => **name == *object.name(),
         WatchFilter::OnNode(node) => node_of(object) == Some(&**node),
+        WatchFilter::Custom => matches!(object.kind(), Kind::Custom(_)),
     }
 }
 

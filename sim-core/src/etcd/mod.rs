@@ -118,6 +118,11 @@ impl Etcd {
             .map(|(_, object)| object)
     }
 
+    /// The objects of every custom kind, by kind, namespace and name.
+    pub fn list_custom(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(|(kind, _)| matches!(kind, Kind::Custom(_))).flat_map(|(_, objects)| objects.values())
+    }
+
     /// How many objects of a kind there are.
     pub fn count(&self, kind: Kind) -> usize {
         self.objects.get(&kind).map_or(0, BTreeMap::len)

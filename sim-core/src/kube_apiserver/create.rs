@@ -37,6 +37,7 @@ impl ApiServer {
         self.name(&mut object)?;
         sim_apimachinery::defaults::default_object(&mut object);
         super::apiextensions::default_definition(&mut object);
+        super::admission_policies::default_registration(&mut object);
         let written = (call.user.is_some() || changed_by_server(kind)).then(|| object.clone());
         strategy::prepare_for_create(&mut object);
         self.admit(&mut object, &Asked::create(), call)?;
@@ -63,7 +64,10 @@ impl ApiServer {
     }
 
     fn check_new(&mut self, object: &Object, call: &mut Call<'_>) -> Outcome<()> {
-        let errors = sim_apimachinery::validation::validate_create(object);
+        let own = self.extension_errors(object, None, Part::Main, call)?;
+        let mut errors = sim_apimachinery::validation::validate_create(object);
+        errors.extend(own);
+        errors.extend(super::admission_policies::registration_errors(object));
         if !errors.is_empty() {
             return Err(Box::new(Status::invalid(object.kind(), object.name(), errors)));
         }

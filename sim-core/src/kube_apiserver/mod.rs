@@ -7,6 +7,8 @@
 //! inside the cluster may do what they do). Not modelled here: API priority and fairness, several API servers.
 
 mod admission;
+mod admission_policies;
+pub mod admission_webhooks;
 mod allocation;
 pub mod apiextensions;
 mod apply;
@@ -58,6 +60,7 @@ pub struct ApiServer {
     random: Random,
     custom: apiextensions::Registry,
     ownership: Ownership,
+    policies: admission_policies::Policies,
 }
 
 /// What a request in progress knows besides its body.
@@ -108,6 +111,7 @@ impl ApiServer {
             random: Random::named(seed, "kube-apiserver"),
             custom: Default::default(),
             ownership: Ownership::default(),
+            policies: Default::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{ApiServer, Call, Outcome, patch};
 impl ApiServer {
     pub(super) fn get_scale(&self, key: &ObjectKey) -> Outcome<Scale> {
         let object = self.get(key)?;
-        scale_of(&object).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.scale_of(&object).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
     }
 
     pub(super) fn update_scale(&mut self, key: &ObjectKey, replicas: i32, version: Option<&str>, call: &mut Call<'_>) -> Outcome<Scale> {
@@ -27,14 +27,19 @@ impl ApiServer {
         }
         let mut next = current.clone();
         set_replicas(&mut next, replicas);
+        self.set_custom_replicas(&mut next, replicas);
         let stored = self.replace(&current, next, Part::Scale, call)?;
-        scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+    }
+
+    fn scale_of(&self, object: &Object) -> Option<Scale> {
+        scale_of(object).or_else(|| self.custom_scale(object))
     }
 
     /// Patches the scale as the `Scale` it is shown as.
     pub(super) fn patch_scale(&mut self, key: &ObjectKey, patch: Patch, call: &mut Call<'_>) -> Outcome<Scale> {
         let current = self.get(key)?;
-        let scale = scale_of(&current).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
+        let scale = self.scale_of(&current).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
         let of = schema::lookup("autoscaling", "v1", "Scale").unwrap_or_else(schema::any_object);
         let patch = match patch {
             Patch::Apply { intent, .. } => Patch::Merge(intent),

@@ -46,8 +46,10 @@ impl ApiServer {
             Sent::Nothing
         };
         if part != Part::Status || call.user.is_some() {
+            self.fit_to_schema(&mut next);
             sim_apimachinery::defaults::default_object(&mut next);
             super::apiextensions::default_definition(&mut next);
+            super::admission_policies::default_registration(&mut next);
         }
         let written = (call.user.is_some() && owners.is_none()).then(|| next.clone());
         if !matches!(part, Part::Status | Part::Finalize | Part::Approval) {
@@ -82,7 +84,12 @@ impl ApiServer {
         check_finalizers(current, next)?;
         // What components write to statuses is theirs to know: only the writes of users are checked.
         if part != Part::Status || call.user.is_some() {
-            let errors = sim_apimachinery::validation::validate_part(next, current, part);
+            let own = self.extension_errors(next, Some(current), part, call)?;
+            let mut errors = sim_apimachinery::validation::validate_part(next, current, part);
+            errors.extend(own);
+            if part == Part::Main {
+                errors.extend(super::admission_policies::registration_errors(next));
+            }
             if !errors.is_empty() {
                 return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
             }
@@ -116,6 +123,19 @@ impl ApiServer {
             Sent::Owners(owners) => Some(Arc::new(self.settled(Some(current), next, owners, &tracking, call))),
         };
         tracking
+    }
+}
+
+/// The name of the subresource by which a part is written.
+pub(super) fn subresource(part: Part) -> &'static str {
+    match part {
+        Part::Scale => "scale",
+        Part::Approval => "approval",
+        Part::Main => "",
+        Part::Status => "status",
+        Part::Finalize => "finalize",
+        Part::Resize => "resize",
+        Part::EphemeralContainers => "ephemeralcontainers",
     }
 }
 

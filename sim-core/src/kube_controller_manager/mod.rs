@@ -51,7 +51,9 @@ impl KubeControllerManager {
     /// What it watches: each kind once, for all controllers.
     pub fn watches(&self) -> Vec<Watch> {
         let kinds: BTreeSet<Kind> = self.runtimes.iter().flat_map(|r| r.controller.watches()).copied().collect();
-        kinds.into_iter().map(|kind| Watch { kind, filter: WatchFilter::All }).collect()
+        let custom = self.runtimes.iter().any(|r| r.controller.watches_custom());
+        let custom = custom.then_some(Watch { kind: Kind::CustomResourceDefinition, filter: WatchFilter::Custom });
+        kinds.into_iter().map(|kind| Watch { kind, filter: WatchFilter::All }).chain(custom).collect()
     }
 
     /// What its caches hold, to be looked at.
@@ -101,7 +103,9 @@ impl KubeControllerManager {
     fn tell(&mut self, event: &CacheEvent, context: &mut Context<'_>) {
         let kind = event.object.kind();
         for index in 0..self.runtimes.len() {
-            if self.runtimes[index].controller.watches().contains(&kind) {
+            let controller = &self.runtimes[index].controller;
+            let is_custom = matches!(kind, Kind::Custom(_));
+            if controller.watches().contains(&kind) || (is_custom && controller.watches_custom()) {
                 self.with(index, context, |runtime, caches, context| runtime.on_event(event, caches, context));
             }
         }
@@ -150,6 +154,9 @@ impl Controller for AnyController {
     }
     fn watches(&self) -> &'static [Kind] {
         delegate!(self, c => c.watches())
+    }
+    fn watches_custom(&self) -> bool {
+        delegate!(self, c => c.watches_custom())
     }
     fn on_event(&mut self, event: &CacheEvent, view: &mut View<'_>, wake: &mut Wake) {
         delegate!(self, c => c.on_event(event, view, wake))

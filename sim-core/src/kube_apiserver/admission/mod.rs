@@ -28,6 +28,8 @@ pub(super) use pod_topology_labels::topology_labels;
 
 use sim_apimachinery::{Cause, Object, Part, Status};
 
+use super::admission_policies::Attributes;
+use super::update::subresource;
 use super::{ApiServer, Call, Outcome};
 
 /// What is asked, as plugins see it.
@@ -94,12 +96,21 @@ const PLUGINS: [Plugin; 17] = [
 impl ApiServer {
     /// The plugins that may change the object, before it is validated.
     pub(super) fn admit(&mut self, object: &mut Object, asked: &Asked<'_>, call: &mut Call<'_>) -> Outcome<()> {
-        PLUGINS.iter().filter_map(|p| p.change).try_for_each(|change| change(self, object, asked, call))
+        PLUGINS.iter().filter_map(|p| p.change).try_for_each(|change| change(self, object, asked, call))?;
+        self.mutate_by_policies(object, asked.old, subresource(asked.part), call)
     }
 
     /// The plugins that only look, after it was found valid.
     pub(super) fn admit_valid(&mut self, object: &Object, asked: &Asked<'_>, call: &mut Call<'_>) -> Outcome<()> {
-        PLUGINS.iter().filter_map(|p| p.check).try_for_each(|check| check(self, object, asked, call))
+        // ResourceQuota is the last, so that nothing is charged for what a policy refuses.
+        let (others, quota) = PLUGINS.split_at(PLUGINS.len() - 1);
+        others.iter().filter_map(|p| p.check).try_for_each(|check| check(self, object, asked, call))?;
+        let attributes = match asked.old {
+            None => Attributes::create(object),
+            Some(old) => Attributes::update(object, old, subresource(asked.part)),
+        };
+        self.ask_policies(&attributes, call)?;
+        quota.iter().filter_map(|p| p.check).try_for_each(|check| check(self, object, asked, call))
     }
 }
 

@@ -6,13 +6,7 @@ use serde_json::Value;
 
 use super::schema::SchemaRef;
 
-/// Defaults a value in place, as decoding does.
-pub(crate) fn default_value(value: &mut Value, schema: SchemaRef<'_>) {
-    drop_nulls(value, schema);
-    fill(value, schema);
-}
-
-/// Fills in what is missing, without dropping nulls.
+/// Fills in what is missing, in place.
 pub(crate) fn fill(value: &mut Value, schema: SchemaRef<'_>) {
     match value {
         Value::Object(map) => {
@@ -78,6 +72,11 @@ pub(crate) fn drop_nulls(value: &mut Value, schema: SchemaRef<'_>) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn default_value(value: &mut Value, schema: SchemaRef<'_>) {
+        drop_nulls(value, schema);
+        fill(value, schema);
+    }
 
     #[test]
     fn defaults_fill_what_is_missing_at_every_depth() {

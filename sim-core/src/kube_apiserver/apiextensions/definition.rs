@@ -14,6 +14,7 @@ use sim_apimachinery::kinds::CustomNames;
 use sim_apimachinery::schema::Schema;
 use sim_apimachinery::{CustomKind, Kind, Scope};
 
+use super::cel_rules::RuleNode;
 use super::schema::SchemaRef;
 
 /// A definition, read.
@@ -50,6 +51,8 @@ pub struct Version {
     pub schema: Value,
     /// The same as types: list keys, field ownership.
     pub types: Schema,
+    /// Its rules in CEL, compiled.
+    pub(super) rules: Option<RuleNode>,
     /// Whether it has the subresource `status`.
     pub has_status: bool,
     /// The paths of the subresource `scale`.
@@ -186,6 +189,7 @@ fn read_version(
         is_storage: version.storage,
         deprecation_warning: deprecation_warning(version, crd),
         types: Schema::from_open_api(&schema),
+        rules: RuleNode::compile(SchemaRef(&schema), true),
         schema,
         has_status,
         kind: Kind::Custom(CustomKind::new(&row, scope, has_status, scale.is_some())),

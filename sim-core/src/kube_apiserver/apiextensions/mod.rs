@@ -4,14 +4,24 @@
 //! kind has a version, and two rows of the same group and plural are the same kind.
 //! Invariant: the registry says what the stored definitions say; it is made anew whenever one of them changes.
 
+mod cel_rules;
+mod cel_types;
 mod decode;
 mod defaulting;
 mod definition;
+mod definition_rules;
 mod embedded;
+mod formats;
 mod lifecycle;
+mod list_types;
+mod object_rules;
+pub(super) mod problems;
 mod pruning;
+mod ratchet;
+mod scale;
 mod schema;
 mod strategy;
+mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +31,7 @@ use sim_apimachinery::{CustomObject, Kind, Object, ObjectKey};
 
 pub use self::decode::decode_custom;
 pub use self::definition::{CustomResource, Definition, Version, version_rank};
+pub(super) use self::definition_rules::conversion::client_config as webhook_words;
 pub(super) use self::lifecycle::begin_deletion;
 pub(super) use self::strategy::{begin_definition, default_definition, remember_storage};
 use super::ApiServer;
@@ -98,6 +109,18 @@ impl ApiServer {
         self.etcd.get(key).map(|o| self.present(o, key.kind))
     }
 
+    /// A custom object as its schema lets it be: unknown fields and misplaced nulls are dropped, defaults filled in.
+    /// A body is so when it was decoded; what a patch or a policy made of an object is not.
+    pub(super) fn fit_to_schema(&self, object: &mut Object) {
+        let Some(resource) = self.resource_of(object.kind()) else { return };
+        let Object::Custom(custom) = object else { return };
+        change_body(Arc::make_mut(custom), |body| {
+            pruning::prune_object(body, resource.schema());
+            defaulting::drop_nulls(body, resource.schema());
+            defaulting::fill(body, resource.schema());
+        });
+    }
+
     /// An object as it is stored.
     pub(super) fn to_storage(&self, object: Object) -> Object {
         let Object::Custom(custom) = &object else { return object };
@@ -107,6 +130,7 @@ impl ApiServer {
 
     /// Takes note of what became of a definition, or of an object that one waits for.
     pub(super) fn note_definition(&mut self, key: &ObjectKey) {
+        self.note_policy(key);
         if key.kind != Kind::CustomResourceDefinition {
             let is_awaited = self.resource_of(key.kind).is_some_and(|r| r.definition().is_terminating);
             self.custom.is_unsettled |= is_awaited && self.etcd.get(key).is_none();
@@ -165,4 +189,4 @@ fn change_body(object: &mut CustomObject, change: impl FnOnce(&mut serde_json::V
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,7 +10,7 @@ use crate::kube_apiserver::{ApiServer, ApiServerConfig};
 use crate::time::SimTime;
 use crate::trace::{BEGINNING, Trace};
 
-pub(super) struct Cluster {
+pub struct Cluster {
     pub api: ApiServer,
     trace: Trace,
 }
@@ -30,6 +30,12 @@ impl Cluster {
             Reply::Object(object) => Ok(Some(object)),
             _ => Ok(None),
         }
+    }
+
+    /// Sends a request that is not meant; the error's message if it is refused.
+    pub fn rehearse(&mut self, object: Object) -> Option<String> {
+        let request = Request { dry_run: true, ..Request::new(&Arc::from("test"), Verb::Create { object }) };
+        self.api.handle(SimTime::default(), request, BEGINNING, &mut self.trace).err().map(|status| status.message)
     }
 
     pub fn define(&mut self, plural: &str, kind: &str, versions: Value) -> Result<Value, Box<Status>> {
@@ -139,4 +145,49 @@ fn a_definition_goes_after_its_last_object() {
     cluster.send(Verb::Patch { key, part: Part::Main, patch }).expect("it goes");
     assert!(cluster.definition("things.example.com").is_none());
     assert!(cluster.api.custom_resource("example.com", "v1", "things").is_none());
+}
+
+/// Compares answers with those of a real API server, and tells all that differ at once.
+fn compare(differences: Vec<String>) {
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+fn recorded(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+#[test]
+fn definitions_are_refused_as_a_real_api_server_refuses_them() {
+    let mut cluster = Cluster::new();
+    let mut differences = vec![];
+    for case in recorded(include_str!("recorded_definitions.jsonl")) {
+        let crd = json!({"metadata": case["metadata"], "spec": case["spec"]});
+        let object = Object::from_json(Kind::CustomResourceDefinition, crd).expect("a definition");
+        let message = cluster.rehearse(object);
+        if message.as_deref() != case["message"].as_str() {
+            differences.push(format!("{}:\n  real {}\n  ours {message:?}", case["case"], case["message"]));
+        }
+    }
+    compare(differences);
+}
+
+#[test]
+fn rules_refuse_objects_as_a_real_api_server_refuses_them() {
+    let mut cluster = Cluster::new();
+    let mut cases = recorded(include_str!("recorded_objects.jsonl")).into_iter();
+    let definition = cases.next().expect("a definition")["definition"].clone();
+    let object = Object::from_json(Kind::CustomResourceDefinition, definition).expect("a definition");
+    cluster.send(Verb::Create { object }).expect("stored");
+    let mut differences = vec![];
+    for case in cases {
+        let metadata = json!({"name": case["name"], "namespace": "default"});
+        let body = json!({"apiVersion": "golden.example.com/v1", "kind": "Cel", "metadata": metadata, "spec": case["spec"]});
+        let resource = cluster.api.custom_resource("golden.example.com", "v1", "cels").expect("it is served");
+        let (object, _) = decode_custom(&resource, body, FieldValidation::Ignore).expect("it decodes");
+        let message = cluster.rehearse(object);
+        if message.as_deref() != case["message"].as_str() {
+            differences.push(format!("{}:\n  real {}\n  ours {message:?}", case["case"], case["message"]));
+        }
+    }
+    compare(differences);
 }

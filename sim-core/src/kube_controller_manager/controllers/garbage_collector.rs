@@ -1,12 +1,12 @@
 //! Collects what is left of deleted owners (generic-garbage-collector).
 //! Reads every kind that owns or is owned; asks for deletions, and for owner references and finalizers to be removed.
 //! Invariant: nothing is deleted before the API server itself said that no owner is left. Source: pkg/controller/garbagecollector.
-//! Not modelled: owners in other namespaces (they count as absent), kinds made by CustomResourceDefinitions.
+//! Not modelled: owners in other namespaces (they count as absent).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use sim_apimachinery::{Answer, DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Propagation, Reply, TypedPatch, Verb};
+use sim_apimachinery::{Answer, CustomKind, DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Propagation, Reply, TypedPatch, Verb};
 
 use crate::client_go::{Ask, CacheEvent, Controller, Plan, Step, Then, Tolerate, View, Wake};
 use crate::component::ChangeType;
@@ -17,7 +17,7 @@ const ORPHAN: &str = "orphan";
 const OWNERS_READ: u8 = 1;
 
 /// The kinds that own or are owned.
-const COLLECTED: [Kind; 20] = [
+const COLLECTED: [Kind; 21] = [
     Kind::Pod,
     Kind::ReplicaSet,
     Kind::Deployment,
@@ -38,6 +38,7 @@ const COLLECTED: [Kind; 20] = [
     Kind::PodDisruptionBudget,
     Kind::ServiceAccount,
     Kind::Node,
+    Kind::CustomResourceDefinition,
 ];
 
 /// The collector: who is there, and who depends on whom.
@@ -45,6 +46,8 @@ const COLLECTED: [Kind; 20] = [
 pub struct GarbageCollector {
     present: BTreeMap<String, ObjectKey>,
     dependents: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// The custom kinds by group and kind.
+    custom: BTreeMap<(String, String), Kind>,
 }
 
 impl Controller for GarbageCollector {
@@ -56,9 +59,20 @@ impl Controller for GarbageCollector {
         &COLLECTED
     }
 
+    fn watches_custom(&self) -> bool {
+        true
+    }
+
     fn on_event(&mut self, event: &CacheEvent, _view: &mut View<'_>, wake: &mut Wake) {
         let key = event.object.key();
         let uid = event.object.uid().to_owned();
+        if let Object::CustomResourceDefinition(crd) = &event.object {
+            let name = (crd.spec.group.clone(), crd.spec.names.kind.clone());
+            match CustomKind::of_definition(crd).filter(|_| event.change != ChangeType::Deleted) {
+                Some(kind) => _ = self.custom.insert(name, Kind::Custom(kind)),
+                None => _ = self.custom.remove(&name),
+            }
+        }
         for reference in event.old.iter().flat_map(references) {
             if let Some(dependents) = self.dependents.get_mut(&reference.uid) {
                 dependents.remove(&key);
@@ -95,11 +109,13 @@ impl Controller for GarbageCollector {
             }
             return Plan::nothing();
         }
-        let unknown: Vec<Ask> =
-            references(&object).filter(|r| !self.present.contains_key(&r.uid)).filter_map(|r| read_owner(&object, r)).collect();
         if references(&object).next().is_none() {
             return Plan::nothing();
         }
+        let unseen = references(&object).filter(|r| !self.present.contains_key(&r.uid));
+        let unknown: Option<Vec<Ask>> = unseen.map(|r| self.read_owner(&object, r)).collect();
+        // Of an owner whose kind nobody knows it cannot be said that it is gone.
+        let Some(unknown) = unknown else { return Plan::nothing() };
         if unknown.is_empty() {
             return self.judge(&object, &BTreeSet::new(), view);
         }
@@ -151,6 +167,16 @@ impl GarbageCollector {
         plan
     }
 
+    /// The question whether an owner is there; `None` if its kind is not known.
+    fn read_owner(&self, object: &Object, reference: &OwnerReference) -> Option<Ask> {
+        let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
+        let custom = || self.custom.get(&(group.to_owned(), reference.kind.clone())).copied();
+        let kind = Kind::find(group, &reference.kind).or_else(custom)?;
+        let namespace = if kind.is_namespaced() { object.namespace() } else { "" };
+        let key = ObjectKey::new(kind, namespace, &reference.name);
+        Some(Ask::new(Verb::Get { key }, "is its owner really gone").tolerating(Tolerate::NotFound))
+    }
+
     /// Foreground deletion: dependents that block go first, then the finalizer.
     fn delete_dependents(&self, owner: &Object, view: &View<'_>) -> Plan {
         let dependents = self.dependents.get(owner.uid()).into_iter().flatten().filter_map(|k| view.caches.get_key(k));
@@ -189,14 +215,6 @@ fn references(object: &Object) -> impl Iterator<Item = &OwnerReference> {
 
 fn finalizers(object: &Object) -> impl Iterator<Item = &String> {
     object.metadata().finalizers.iter().flatten()
-}
-
-fn read_owner(object: &Object, reference: &OwnerReference) -> Option<Ask> {
-    let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
-    let kind = Kind::find(group, &reference.kind)?;
-    let namespace = if kind.is_namespaced() { object.namespace() } else { "" };
-    let key = ObjectKey::new(kind, namespace, &reference.name);
-    Some(Ask::new(Verb::Get { key }, "is its owner really gone").tolerating(Tolerate::NotFound))
 }
 
 fn deletion(object: &Object, policy: Propagation, why: &str) -> Ask {

@@ -1,11 +1,12 @@
 //! Empties namespaces that are being deleted: pods first, then everything else, then the namespace itself.
 //! Reads namespaces; asks for deletions of whole collections. Source: pkg/controller/namespace.
-//! Not modelled: the conditions that tell what remains, kinds made by CustomResourceDefinitions.
+//! Not modelled: the conditions that tell what remains.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, NamespaceSpec};
-use sim_apimachinery::{Answer, DeleteOptions, Kind, Object, ObjectKey, Part, Propagation, Reply, Verb};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use sim_apimachinery::{Answer, CustomKind, DeleteOptions, Kind, Object, ObjectKey, Part, Propagation, Reply, Verb};
 
 use crate::client_go::{Ask, CacheEvent, Controller, Plan, Step, Then, Tolerate, View, Wake};
 use crate::component::ChangeType;
@@ -28,11 +29,12 @@ impl Controller for NamespaceController {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::Namespace]
+        &[Kind::Namespace, Kind::CustomResourceDefinition]
     }
 
     fn on_event(&mut self, event: &CacheEvent, _view: &mut View<'_>, wake: &mut Wake) {
-        if event.change != ChangeType::Deleted && event.object.is_deleting() {
+        let is_namespace = event.object.kind() == Kind::Namespace;
+        if is_namespace && event.change != ChangeType::Deleted && event.object.is_deleting() {
             wake.after(event.object.key(), GRACE);
         }
     }
@@ -52,7 +54,9 @@ impl Controller for NamespaceController {
             return Plan { then: Then::After(AGAIN), ..Plan::nothing() };
         }
         if stage == PODS {
-            let others = Kind::ALL.iter().filter(|k| k.is_namespaced() && **k != Kind::Pod).map(|k| collection(*k, &key.name)).collect();
+            let custom = view.caches.all::<CustomResourceDefinition>().filter_map(|crd| CustomKind::of_definition(crd)).map(Kind::Custom);
+            let kinds = Kind::ALL.iter().copied().chain(custom).filter(|k| k.is_namespaced() && *k != Kind::Pod);
+            let others = kinds.map(|k| collection(k, &key.name)).collect();
             return Plan { steps: vec![Step::Together(others)], then: Then::Resume(THE_REST), ..Plan::nothing() };
         }
         let Some(namespace) = view.caches.get::<Namespace>("", &key.name) else { return Plan::nothing() };

@@ -1,0 +1,138 @@
+//! The conversion of a definition. Source: `validateCustomResourceConversion`, apiserver pkg/util/webhook/validation.go.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+use serde_json::Value;
+use sim_apimachinery::names;
+
+use super::super::problems::Problems;
+
+const URL_FORM: &str = "; desired format: https://host[/path]";
+
+pub(super) fn validate(conversion: Option<&CustomResourceConversion>, problems: &mut Problems) {
+    let Some(conversion) = conversion else { return };
+    let strategy = conversion.strategy.as_str();
+    match strategy {
+        "" => problems.required("spec.conversion.strategy", ""),
+        "None" | "Webhook" => {}
+        other => problems.not_supported("spec.conversion.strategy", &Value::from(other), &["None".into(), "Webhook".into()]),
+    }
+    let client = conversion.webhook.as_ref().and_then(|w| w.client_config.as_ref());
+    let versions = conversion.webhook.as_ref().map(|w| w.conversion_review_versions.clone()).unwrap_or_default();
+    let config = "spec.conversion.webhookClientConfig";
+    if strategy != "Webhook" {
+        if client.is_some() {
+            problems.forbidden(config, "should not be set when strategy is not set to Webhook");
+        }
+        if !versions.is_empty() {
+            problems.forbidden("spec.conversion.conversionReviewVersions", "should not be set when strategy is not set to Webhook");
+        }
+        return;
+    }
+    match client {
+        None => problems.required(config, "required when strategy is set to Webhook"),
+        Some(client) => match (&client.url, &client.service) {
+            (Some(address), None) => url(&format!("{config}.url"), address, problems),
+            (None, Some(service)) => {
+                let (name, namespace) = (service.name.as_str(), service.namespace.as_str());
+                self::service(
+                    &format!("{config}.service"),
+                    name,
+                    namespace,
+                    service.path.as_deref(),
+                    service.port.unwrap_or(443),
+                    problems,
+                );
+            }
+            _ => problems.required(config, "exactly one of url or service is required"),
+        },
+    }
+    review_versions(&versions, problems);
+}
+
+fn review_versions(versions: &[String], problems: &mut Problems) {
+    let at = "spec.conversion.conversionReviewVersions";
+    if versions.is_empty() {
+        return problems.required(at, "");
+    }
+    for (index, version) in versions.iter().enumerate() {
+        if versions[..index].contains(version) {
+            problems.invalid_text(&format!("{at}[{index}]"), version, "duplicate version");
+            continue;
+        }
+        for wrong in names::dns1035_label(version) {
+            problems.invalid_text(&format!("{at}[{index}]"), version, &wrong);
+        }
+    }
+    if !versions.iter().any(|v| v == "v1" || v == "v1beta1") {
+        problems.invalid(at, &Value::from(versions), "must include at least one of v1, v1beta1");
+    }
+}
+
+/// The address of a webhook.
+pub(crate) fn url(at: &str, address: &str, problems: &mut Problems) {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let host = rest.split('/').next().unwrap_or_default();
+    let mut wrong = |value: &str, text: &str| problems.invalid_text(at, value, &format!("{text}{URL_FORM}"));
+    if scheme != "https" {
+        wrong(scheme, "'https' is the only allowed URL scheme");
+    }
+    if host.is_empty() || scheme.is_empty() {
+        wrong("", "host must be specified");
+    }
+    if let Some((user, _)) = host.split_once('@') {
+        wrong(user, "user information is not permitted in the URL");
+    }
+    if !fragment.is_empty() {
+        wrong(fragment, "fragments are not permitted in the URL");
+    }
+    if !query.is_empty() {
+        wrong(query, "query parameters are not permitted in the URL");
+    }
+}
+
+/// The service of a webhook.
+pub(crate) fn service(at: &str, name: &str, namespace: &str, path: Option<&str>, port: i32, problems: &mut Problems) {
+    if name.is_empty() {
+        problems.required(&format!("{at}.name"), "service name is required");
+    }
+    if namespace.is_empty() {
+        problems.required(&format!("{at}.namespace"), "service namespace is required");
+    }
+    if !(1..=65_535).contains(&port) {
+        problems.invalid(&format!("{at}.port"), &Value::from(port), "port is not valid: must be between 1 and 65535, inclusive");
+    }
+    let Some(path) = path.filter(|p| *p != "/" && !p.is_empty()) else { return };
+    let at = format!("{at}.path");
+    if path == "//" {
+        return problems.invalid_text(&at, path, "segment[0] may not be empty");
+    }
+    if !path.starts_with('/') {
+        problems.invalid_text(&at, path, "must start with a '/'");
+    }
+    let trimmed = path.strip_suffix('/').unwrap_or(path);
+    for (index, step) in trimmed.split('/').skip(1).enumerate() {
+        if step.is_empty() {
+            problems.invalid_text(&at, path, &format!("segment[{index}] may not be empty"));
+            continue;
+        }
+        for wrong in names::dns1123_subdomain(step) {
+            problems.invalid_text(&at, path, &format!("segment[{index}]: {wrong}"));
+        }
+    }
+}
+
+/// How a webhook is reached: by its address or as a service.
+pub(crate) fn client_config(config: &Value, at: &str, problems: &mut Problems) {
+    let text = |v: &Value, name: &str| v.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match (config.get("url").and_then(Value::as_str), config.get("service")) {
+        (Some(address), None) => url(&format!("{at}.url"), address, problems),
+        (None, Some(s)) => {
+            let port = s.get("port").and_then(Value::as_i64).and_then(|p| i32::try_from(p).ok()).unwrap_or(443);
+            let path = s.get("path").and_then(Value::as_str);
+            service(&format!("{at}.service"), &text(s, "name"), &text(s, "namespace"), path, port, problems);
+        }
+        _ => problems.required(at, "exactly one of url or service is required"),
+    }
+}
