@@ -1,7 +1,7 @@
 //! Creating: system metadata, names, defaults, admission, validation, and then the store.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
+use sim_apimachinery::{Kind, Object, ObjectKey, Part, Reason, Status, Trait};
 
 use super::{ApiServer, Call, Outcome, admission, strategy};
 use crate::time::SimTime;
@@ -27,16 +27,15 @@ impl ApiServer {
         super::apiextensions::default_definition(&mut object);
         self.admit_create(&mut object)?;
         strategy::finish_create(&mut object);
-        self.allocate(&mut object, None)?;
-        let errors = sim_apimachinery::validation::validate_create(&object);
+        strategy::infrastructure::prepare_for_create(&mut object, call.user.as_deref(), &call.now.to_time());
+        self.allocate(&mut object, None, call)?;
+        let mut errors = self.check_device_access(&object);
+        errors.extend(sim_apimachinery::validation::validate_create(&object));
         if !errors.is_empty() {
-            self.services.release(&object);
             return Err(Box::new(Status::invalid(kind, object.name(), errors)));
         }
-        if let Err(refusal) = self.charge_quota(&object, None, Part::Main, call) {
-            self.services.release(&object);
-            return Err(refusal);
-        }
+        self.charge_quota(&object, None, Part::Main, call)?;
+        call.warnings.extend(sim_apimachinery::warnings::of(&object, None));
         self.store_new(object, call)
     }
 
@@ -45,14 +44,8 @@ impl ApiServer {
             return Ok(());
         }
         let kind = object.kind();
-        let Some(base) = object.metadata().generate_name.clone().filter(|b| !b.is_empty()) else {
-            let cause = Cause {
-                reason: "FieldValueRequired".into(),
-                message: "Required value: name or generateName is required".into(),
-                field: "metadata.name".into(),
-            };
-            return Err(Box::new(Status::invalid(kind, "", vec![cause])));
-        };
+        // An object without both is refused with whatever else is wrong with it.
+        let Some(base) = object.metadata().generate_name.clone().filter(|b| !b.is_empty()) else { return Ok(()) };
         let end = (0..=base.len().min(GENERATED_BASE_MAX)).rev().find(|i| base.is_char_boundary(*i)).unwrap_or(0);
         for _ in 0..GENERATED_TRIES_MAX {
             let name = format!("{}{}", &base[..end], self.random.name_suffix());

@@ -14,6 +14,8 @@ mod bootstrap;
 mod bootstrap_policy;
 mod create;
 mod delete;
+mod device_access;
+mod first_objects;
 mod list;
 mod patch;
 mod pods;
@@ -87,7 +89,7 @@ impl ApiServer {
     pub fn new(config: &ApiServerConfig, seed: u64) -> Self {
         ApiServer {
             etcd: Etcd::new(),
-            services: ServiceAllocator::new(config.service_network),
+            services: ServiceAllocator::new(config.service_network, seed),
             bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
             custom: Default::default(),
@@ -115,6 +117,7 @@ impl ApiServer {
         let Request { manager, verb, dry_run, user, field_validation } = request;
         let mut call = Call { now, manager, dry_run, user, field_validation, warnings: vec![], cause, trace };
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
+        self.settle_allocation(answer.is_ok(), &mut call);
         self.settle_definitions(&mut call);
         if let Err(status) = &answer
             && (status.reason != Reason::NotFound || !text.0)
@@ -211,7 +214,7 @@ impl ApiServer {
         if call.dry_run {
             return Ok(current);
         }
-        self.services.release(&current);
+        self.release(&current, call);
         self.bindings.changed(Some(&current), None);
         let write = self.write(key, call);
         let gone = self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))?;

@@ -29,7 +29,7 @@ impl ApiServer {
                 super::apiextensions::default_definition(&mut next);
                 self.check_escalation(Some(current), &next, call)?;
                 strategy::prepare_for_update(current, &mut next);
-                self.allocate(&mut next, Some(current))?;
+                self.allocate(&mut next, Some(current), call)?;
             }
             Part::Status => {
                 strategy::prepare_for_status_update(current, &mut next);
@@ -37,6 +37,7 @@ impl ApiServer {
             }
             Part::Finalize => finalize(current, &mut next),
         }
+        strategy::infrastructure::prepare_for_update(current, &mut next, part, &call.now.to_time());
         check_finalizers(current, &next)?;
         let errors = match part {
             Part::Main => sim_apimachinery::validation::validate_update(&next, current),
@@ -47,6 +48,11 @@ impl ApiServer {
             return Err(Box::new(Status::invalid(next.kind(), next.name(), errors)));
         }
         self.charge_quota(&next, Some(current), part, call)?;
+        call.warnings.extend(match part {
+            Part::Main => sim_apimachinery::warnings::of(&next, Some(current)),
+            Part::Status => sim_apimachinery::warnings::of_status(&next),
+            _ => vec![],
+        });
         if is_free_to_go(&next) {
             self.store_next(current, next, call)?;
             return self.remove(&current.key(), call);
