@@ -23,6 +23,7 @@ pub mod selector;
 pub mod status;
 pub mod template_hash;
 pub mod validation;
+pub mod warnings;
 pub mod yaml;
 
 pub use request::{

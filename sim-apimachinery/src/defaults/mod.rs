@@ -3,19 +3,25 @@
 //! difference shows in the pod-template-hash.
 //! Not here: defaults of kinds that have none, and of custom resources (their schema has them).
 
+mod admissionregistration;
 mod autoscaling;
 mod core;
+mod flowcontrol;
 mod image;
+mod infrastructure;
+mod networking;
 mod pod;
 mod pod_admission;
 mod pod_volumes;
+mod rbac;
+mod resource;
 mod service;
+mod storage;
 mod workloads;
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Secret};
-use k8s_openapi::api::storage::v1::StorageClass;
 
 pub use pod::{default_pod, default_pod_template};
 pub use pod_admission::{admit_default_tolerations, admit_service_account, qos_class};
@@ -38,7 +44,6 @@ pub fn default_object(object: &mut Object) {
         Object::Secret(o) => secret(Arc::make_mut(o)),
         Object::PersistentVolumeClaim(o) => claim(Arc::make_mut(o)),
         Object::PersistentVolume(o) => volume(Arc::make_mut(o)),
-        Object::StorageClass(o) => storage_class(Arc::make_mut(o)),
         Object::Namespace(_) => namespace_label(object),
         Object::ReplicationController(o) => workloads::default_replication_controller(Arc::make_mut(o)),
         Object::PodTemplate(o) => workloads::default_template_object(Arc::make_mut(o)),
@@ -49,7 +54,7 @@ pub fn default_object(object: &mut Object) {
         Object::EndpointSlice(o) => core::endpoint_slice(Arc::make_mut(o)),
         Object::PriorityClass(o) => core::priority_class(Arc::make_mut(o)),
         Object::ConfigMap(o) => core::config_map(Arc::make_mut(o)),
-        _ => {}
+        _ => infrastructure::default_object(object),
     }
 }
 
@@ -78,11 +83,6 @@ fn volume(volume: &mut PersistentVolume) {
     core::volume_source(spec);
 }
 
-fn storage_class(class: &mut StorageClass) {
-    class.reclaim_policy.get_or_insert_with(|| "Delete".into());
-    class.volume_binding_mode.get_or_insert_with(|| "Immediate".into());
-}
-
 fn namespace_label(object: &mut Object) {
     let name = object.name().to_owned();
     object.metadata_mut().labels.get_or_insert_default().insert("kubernetes.io/metadata.name".into(), name);
@@ -90,11 +90,22 @@ fn namespace_label(object: &mut Object) {
 
 type Quantities = std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>;
 
-/// Writes every quantity in its canonical form; what cannot be read stays for validation to refuse.
+/// Writes every quantity in its canonical form.
 fn canonicalise(quantities: Option<&mut Quantities>) {
-    for quantity in quantities.into_iter().flat_map(|q| q.values_mut()) {
-        if let Ok(text) = crate::quantity::canonical(&quantity.0) {
-            quantity.0 = text;
-        }
+    quantities.into_iter().flat_map(|q| q.values_mut()).for_each(canonicalise_quantity);
+}
+
+/// Writes a quantity in its canonical form; what cannot be read stays for validation to refuse.
+fn canonicalise_quantity(quantity: &mut k8s_openapi::apimachinery::pkg::api::resource::Quantity) {
+    if let Ok(text) = crate::quantity::canonical(&quantity.0) {
+        quantity.0 = text;
     }
+}
+
+/// A text that is not given, or empty, is the default.
+fn fill<'a>(text: &'a mut Option<String>, default: &str) -> &'a String {
+    if text.as_deref().is_none_or(str::is_empty) {
+        *text = None;
+    }
+    text.get_or_insert_with(|| default.to_owned())
 }

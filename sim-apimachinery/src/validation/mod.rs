@@ -5,8 +5,11 @@
 //! Sources: pkg/apis/*/validation, and registry/rest for what every kind is asked on top.
 //! Kinds without a file of their own have their metadata checked and nothing else.
 
+pub mod admissionregistration;
+mod api_services;
 mod autoscaling;
 mod autoscaling_metrics;
+pub mod certificates;
 pub mod claims;
 mod cluster;
 mod conditions;
@@ -16,23 +19,31 @@ mod cron_job;
 mod endpoints;
 pub mod errors;
 pub mod event;
+pub mod flowcontrol;
 mod go_json;
 pub mod go_value;
+mod infrastructure;
 pub mod internal;
 mod job;
 mod job_policy;
 mod job_status;
 pub mod labels;
 pub mod metadata;
+mod names_of_signers;
+mod networking;
 pub mod path;
 mod persistent_volume_claims;
 mod persistent_volumes;
 pub mod pod;
 mod policy;
 mod quotas;
-mod services;
+mod rbac;
+mod resource;
+mod runtime_class;
+pub mod services;
 mod stateful;
 mod status;
+mod storage;
 mod values;
 mod workload_status;
 mod workloads;
@@ -103,6 +114,7 @@ fn create(object: &Object, errors: &mut Errors) {
         Object::Event(o) => event::create(o, false, errors),
         Object::Service(o) => services::create(o, errors),
         Object::HorizontalPodAutoscaler(o) => autoscaling::create(o, errors),
+        _ if infrastructure::create(object, errors) => {}
         _ => own_metadata(object, errors),
     }
 }
@@ -137,6 +149,7 @@ fn update(next: &Object, current: &Object, errors: &mut Errors) {
         (Object::Event(n), Object::Event(c)) => event::update(n, c, false, errors),
         (Object::Service(n), Object::Service(c)) => services::update(n, c, errors),
         (Object::HorizontalPodAutoscaler(n), Object::HorizontalPodAutoscaler(c)) => autoscaling::update(n, c, errors),
+        _ if infrastructure::update(next, current, errors) => {}
         _ => own_metadata_update(next, current, errors),
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn update(next: &Object, current: &Object, errors: &mut Errors) {
         (Object::PersistentVolume(n), Object::PersistentVolume(c)) => persistent_volumes::status(n, c, errors),
         (Object::PersistentVolumeClaim(n), Object::PersistentVolumeClaim(c)) => persistent_volume_claims::status(n, c, errors),
         (Object::ResourceQuota(n), Object::ResourceQuota(c)) => quotas::quota_status(n, c, errors),
+        _ if super::infrastructure::update_status(next, current, errors) => {}
         _ => metadata::validate_update(next.metadata(), current.metadata(), errors),
     }
 }

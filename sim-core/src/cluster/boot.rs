@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Namespace, Service, ServicePort, ServiceSpec};
-use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::{Object, Request, Verb};
@@ -22,10 +20,9 @@ const SETTLE: u64 = 30 * SECOND;
 
 impl Cluster {
     pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>, settings: &Settings) {
-        for object in first_objects() {
-            self.plant(object);
-        }
         self.apiserver.bootstrap(self.now);
+        self.apiserver.plant_first_objects(self.now);
+        self.plant(hostpath_class());
         self.told = self.etcd().revision();
         for (part, component) in [
             ("kube-controller-manager", ComponentId::ControllerManager),
@@ -61,49 +58,6 @@ impl Cluster {
 
 fn named(name: &str) -> ObjectMeta {
     ObjectMeta { name: Some(name.into()), ..Default::default() }
-}
-
-fn first_objects() -> Vec<Object> {
-    let mut objects: Vec<Object> = ["default", "kube-system", "kube-public", "kube-node-lease"]
-        .iter()
-        .map(|name| {
-            let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), (*name).to_owned())]);
-            Namespace { metadata: ObjectMeta { labels: Some(labels), ..named(name) }, ..Default::default() }.into()
-        })
-        .collect();
-    objects.push(kubernetes_service());
-    objects.push(hostpath_class());
-    for (name, value, text) in [
-        (
-            "system-cluster-critical",
-            2_000_000_000,
-            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
-        ),
-        ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
-    ] {
-        objects
-            .push(PriorityClass { metadata: named(name), value: Some(value), description: Some(text.into()), ..Default::default() }.into());
-    }
-    objects
-}
-
-fn kubernetes_service() -> Object {
-    let labels = BTreeMap::from([("component".to_owned(), "apiserver".to_owned()), ("provider".to_owned(), "kubernetes".to_owned())]);
-    let metadata = ObjectMeta { namespace: Some("default".into()), labels: Some(labels), ..named("kubernetes") };
-    let port = ServicePort {
-        name: Some("https".into()),
-        protocol: Some("TCP".into()),
-        port: 443,
-        target_port: Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(6443)),
-        ..Default::default()
-    };
-    let spec = ServiceSpec {
-        cluster_ip: Some("10.96.0.1".into()),
-        ports: Some(vec![port]),
-        type_: Some("ClusterIP".into()),
-        ..Default::default()
-    };
-    Service { metadata, spec: Some(spec), ..Default::default() }.into()
 }
 
 fn hostpath_class() -> Object {

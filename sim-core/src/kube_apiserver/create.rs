@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::managed_fields::Managers;
-use sim_apimachinery::{Cause, Kind, Object, ObjectKey, Part, Reason, Status, Trait};
+use sim_apimachinery::{Kind, Object, ObjectKey, Part, Reason, Status, Trait};
 
 use super::admission::{self, Asked};
 use super::ownership::{self, Sent};
@@ -42,12 +42,10 @@ impl ApiServer {
         strategy::prepare_for_create(&mut object);
         self.admit(&mut object, &Asked::create(), call)?;
         strategy::finish_create(&mut object);
+        strategy::infrastructure::prepare_for_create(&mut object, call.user.as_deref(), &call.now.to_time());
         pod_strategy::finish_create(&mut object, &mut call.warnings);
-        self.allocate(&mut object, None)?;
-        if let Err(refused) = self.check_new(&object, call) {
-            self.services.release(&object);
-            return Err(refused);
-        }
+        self.allocate(&mut object, None, call)?;
+        self.check_new(&object, call)?;
         let mut tracking = Tracking { api_version: call.api_version.clone(), part: Part::Main, written, managers: owners.map(Arc::new) };
         if let (Sent::Owners(base), None) = (sent, &tracking.managers) {
             tracking.managers = Some(Arc::new(self.settled(None, &object, base, &tracking, call)));
@@ -67,11 +65,13 @@ impl ApiServer {
         let own = self.extension_errors(object, None, Part::Main, call)?;
         let mut errors = sim_apimachinery::validation::validate_create(object);
         errors.extend(own);
+        errors.extend(self.check_device_access(object));
         errors.extend(super::admission_policies::registration_errors(object));
         if !errors.is_empty() {
             return Err(Box::new(Status::invalid(object.kind(), object.name(), errors)));
         }
         self.warn(object, None, call);
+        call.warnings.extend(sim_apimachinery::warnings::of(object, None));
         self.admit_valid(object, &Asked::create(), call)
     }
 
@@ -80,14 +80,8 @@ impl ApiServer {
             return Ok(());
         }
         let kind = object.kind();
-        let Some(base) = object.metadata().generate_name.clone().filter(|b| !b.is_empty()) else {
-            let cause = Cause {
-                reason: "FieldValueRequired".into(),
-                message: "Required value: name or generateName is required".into(),
-                field: "metadata.name".into(),
-            };
-            return Err(Box::new(Status::invalid(kind, "", vec![cause])));
-        };
+        // An object without both is refused with whatever else is wrong with it.
+        let Some(base) = object.metadata().generate_name.clone().filter(|b| !b.is_empty()) else { return Ok(()) };
         let end = (0..=base.len().min(GENERATED_BASE_MAX)).rev().find(|i| base.is_char_boundary(*i)).unwrap_or(0);
         let mut name = String::new();
         for _ in 0..GENERATED_TRIES_MAX {

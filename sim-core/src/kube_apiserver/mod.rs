@@ -16,6 +16,8 @@ pub mod authorization;
 mod bootstrap;
 mod create;
 mod delete;
+mod device_access;
+mod first_objects;
 pub mod flow_control;
 mod list;
 mod ownership;
@@ -106,7 +108,7 @@ impl ApiServer {
     pub fn new(config: &ApiServerConfig, seed: u64) -> Self {
         ApiServer {
             etcd: Etcd::new(),
-            services: ServiceAllocator::new(config.service_network),
+            services: ServiceAllocator::new(config.service_network, seed),
             bindings: BindingIndex::default(),
             random: Random::named(seed, "kube-apiserver"),
             custom: Default::default(),
@@ -137,6 +139,7 @@ impl ApiServer {
         let (tracking, warnings) = (None, vec![]);
         let mut call = Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, cause, trace };
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
+        self.settle_allocation(answer.is_ok(), &mut call);
         self.settle_definitions(&mut call);
         let answer = answer.map_err(|status| named_as_asked(status, call.api_version.as_deref()));
         if let Err(status) = &answer
@@ -268,7 +271,7 @@ impl ApiServer {
         if call.dry_run {
             return Ok(current);
         }
-        self.services.release(&current);
+        self.release(&current, call);
         self.bindings.changed(Some(&current), None);
         let write = self.write(key, call);
         let gone = self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))?;

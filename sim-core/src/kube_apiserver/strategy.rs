@@ -11,6 +11,7 @@ use sim_apimachinery::{Kind, Object, Trait};
 
 use super::apiextensions;
 
+pub mod infrastructure;
 mod kinds;
 
 pub use kinds::stamp_transition;

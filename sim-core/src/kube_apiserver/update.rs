@@ -72,7 +72,7 @@ impl ApiServer {
                 self.admit(next, &asked, call)?;
                 pod_strategy::keep_the_rest(current, next, part);
                 strategy::prepare_for_update(current, next);
-                self.allocate(next, Some(current))?;
+                self.allocate(next, Some(current), call)?;
             }
             Part::Status | Part::Approval => {
                 self.admit(next, &asked, call)?;
@@ -81,6 +81,7 @@ impl ApiServer {
             }
             Part::Finalize => finalize(current, next),
         }
+        strategy::infrastructure::prepare_for_update(current, next, part, &call.now.to_time());
         check_finalizers(current, next)?;
         // What components write to statuses is theirs to know: only the writes of users are checked.
         if part != Part::Status || call.user.is_some() {
@@ -97,6 +98,11 @@ impl ApiServer {
         if part == Part::Main {
             self.warn(next, Some(current), call);
         }
+        call.warnings.extend(match part {
+            Part::Main => sim_apimachinery::warnings::of(next, Some(current)),
+            Part::Status => sim_apimachinery::warnings::of_status(next),
+            _ => vec![],
+        });
         self.admit_valid(next, &asked, call)
     }
 

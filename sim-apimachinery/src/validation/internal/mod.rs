@@ -1,6 +1,7 @@
 //! Values as Go prints its internal types: the API server's own structs, which have no JSON names, in their own order,
 //! with everything that is not set shown as null or zero. Error messages blame such values and show their differences.
 //! `types.txt` has the fields of the core types below a pod's spec; `generate.py` says how it was made.
+//! `resource_types.txt`, made in the same way, has those of devices' claims.
 //! Not here: internal types of other groups.
 
 mod diff;
@@ -17,7 +18,10 @@ pub use diff::unified_diff;
 
 type Fields = Vec<(&'static str, &'static str, &'static str)>;
 
-static TYPES: LazyLock<BTreeMap<&'static str, Fields>> = LazyLock::new(|| include_str!("types.txt").lines().filter_map(parse).collect());
+static TYPES: LazyLock<BTreeMap<&'static str, Fields>> = LazyLock::new(|| {
+    let tables = [include_str!("types.txt"), include_str!("resource_types.txt")];
+    tables.into_iter().flat_map(str::lines).filter_map(parse).collect()
+});
 
 fn parse(line: &'static str) -> Option<(&'static str, Fields)> {
     let (name, rest) = line.split_once(' ')?;

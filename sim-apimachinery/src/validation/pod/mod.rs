@@ -20,7 +20,7 @@ mod spec;
 pub mod status;
 mod update;
 mod volume_paths;
-mod volume_sources;
+pub mod volume_sources;
 mod volumes;
 pub mod warnings;
 mod windows;
