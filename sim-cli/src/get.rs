@@ -1,51 +1,36 @@
-//! `ksim get`: objects as they were at a moment of a scenario, as a table or as JSON.
+//! `ksim get`: objects as they were at a moment of a scenario, as kubectl prints them.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use clap::Args;
-use sim_apimachinery::{Kind, Object};
-use sim_core::component::ChangeType;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use sim_apimachinery::{Object, yaml};
 use sim_core::time::SimTime;
 
-use crate::output::{HELD, WRONG_INPUT, line};
-use crate::report;
-use crate::session::{self, Played};
+use crate::moment::Moment;
+use crate::output::{HELD, WRONG_INPUT, line, text};
+use crate::session::Played;
 use crate::timeline::summary;
 
 /// Arguments of `ksim get`.
 #[derive(Args)]
 pub struct GetArguments {
-    /// The scenario file
-    scenario: PathBuf,
-    /// The kind, and a name if one object is meant
-    #[arg(required = true)]
-    object: Vec<String>,
-    /// When, from the beginning of the scenario; its end if nothing is said
-    #[arg(long)]
-    at: Option<String>,
-    /// The namespace; all if nothing is said
-    #[arg(short, long, default_value = "")]
-    namespace: String,
-    /// Print objects as JSON
-    #[arg(long)]
-    json: bool,
-    /// The seed of chance, instead of the scenario's own
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    moment: Moment,
+    /// How to print: a table, a table with more columns, or the objects themselves
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Wide,
+    Yaml,
+    Json,
+    Name,
 }
 
 /// Runs the command and gives its exit code.
 pub fn get(arguments: &GetArguments) -> i32 {
-    let played = match session::load(&arguments.scenario) {
-        Ok(loaded) => {
-            let seed = arguments.seed.unwrap_or(loaded.scenario.seed);
-            session::play(&Arc::new(loaded), seed, &mut |_, _| {})
-        }
-        Err(problem) => Err(report::problem(&problem)),
-    };
-    match played.and_then(|p| show(&p, arguments)) {
+    match arguments.moment.play().and_then(|played| show(&played, arguments)) {
         Ok(()) => HELD,
         Err(message) => {
             eprintln!("error: {}", message.trim_end());
@@ -55,46 +40,53 @@ pub fn get(arguments: &GetArguments) -> i32 {
 }
 
 fn show(played: &Played, arguments: &GetArguments) -> Result<(), String> {
-    let word = arguments.object.first().map(String::as_str).unwrap_or_default();
-    let kind = Kind::from_word(word).ok_or_else(|| format!("there is no kind {word:?}"))?;
-    let at = match &arguments.at {
-        Some(text) => played.player.began().plus(sim_core::scenario::load::duration(text)?),
-        None => played.player.cluster.now(),
-    };
-    let objects = objects_at(played, kind, at);
-    let name = arguments.object.get(1);
-    let chosen: Vec<&Object> = objects
-        .values()
-        .filter(|o| name.is_none_or(|n| n == o.name()) && (arguments.namespace.is_empty() || o.namespace() == arguments.namespace))
-        .collect();
-    if chosen.is_empty() {
-        return Err(format!("no {} were there at that moment", kind.resource().plural));
-    }
-    if arguments.json {
-        chosen.iter().for_each(|o| line(&serde_json::to_string_pretty(&o.to_json()).unwrap_or_default()));
-        return Ok(());
-    }
-    let width = chosen.iter().map(|o| o.name().len()).max().unwrap_or(0).max(4) + 3;
-    line(&format!("{:12}{:width$}{:14}{}", "NAMESPACE", "NAME", "AGE", "STATE"));
-    for object in chosen {
-        let made = object.metadata().creation_timestamp.as_ref().map_or(at, SimTime::from_time);
-        let age = sim_apimachinery::duration::human(at.since(made) / sim_core::time::SECOND);
-        line(&format!("{:12}{:width$}{age:14}{}", object.namespace(), object.name(), state(object)));
+    let at = arguments.moment.at(played)?;
+    let objects = arguments.moment.objects(played)?;
+    match arguments.output {
+        Some(Format::Json) => line(&indented(&whole(&objects))?),
+        Some(Format::Yaml) => text(&yaml::write(&whole(&objects))),
+        Some(Format::Name) => objects.iter().for_each(|o| line(&full_name(o))),
+        _ => table(&objects, at),
     }
     Ok(())
 }
 
-/// The objects of a kind at a moment, from the store's history.
-fn objects_at(played: &Played, kind: Kind, at: SimTime) -> BTreeMap<String, Object> {
-    let mut objects = BTreeMap::new();
-    for change in played.player.cluster.etcd().history().iter().filter(|c| c.object.kind() == kind && c.time <= at) {
-        let path = change.object.key().path();
-        match change.change {
-            ChangeType::Deleted => _ = objects.remove(&path),
-            _ => _ = objects.insert(path, change.object.clone()),
-        }
+/// One object as it is, several as a list.
+fn whole(objects: &[Object]) -> Value {
+    match objects {
+        [one] => one.to_json(),
+        many => json!({
+            "apiVersion": "v1",
+            "items": many.iter().map(Object::to_json).collect::<Vec<_>>(),
+            "kind": "List",
+            "metadata": {"resourceVersion": ""},
+        }),
     }
-    objects
+}
+
+/// JSON with four spaces a level.
+fn indented(value: &Value) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    serde::Serialize::serialize(value, &mut serde_json::Serializer::with_formatter(&mut bytes, formatter)).map_err(|e| e.to_string())?;
+    String::from_utf8(bytes).map_err(|e| e.to_string())
+}
+
+/// `deployment.apps/web`.
+fn full_name(object: &Object) -> String {
+    let resource = object.kind().resource();
+    let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
+    format!("{}{group}/{}", resource.singular, object.name())
+}
+
+fn table(objects: &[Object], at: SimTime) {
+    let width = objects.iter().map(|o| o.name().len()).max().unwrap_or(0).max(4) + 3;
+    line(&format!("{:12}{:width$}{:14}{}", "NAMESPACE", "NAME", "AGE", "STATE"));
+    for object in objects {
+        let made = object.metadata().creation_timestamp.as_ref().map_or(at, SimTime::from_time);
+        let age = sim_apimachinery::duration::human(at.since(made) / sim_core::time::SECOND);
+        line(&format!("{:12}{:width$}{age:14}{}", object.namespace(), object.name(), state(object)));
+    }
 }
 
 fn state(object: &Object) -> String {
@@ -107,15 +99,6 @@ fn state(object: &Object) -> String {
                 status.ready_replicas.unwrap_or(0),
                 d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
                 status.updated_replicas.unwrap_or(0)
-            )
-        }
-        Object::ReplicaSet(r) => {
-            let status = r.status.clone().unwrap_or_default();
-            format!(
-                "{} desired, {} current, {} ready",
-                r.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
-                status.replicas,
-                status.ready_replicas.unwrap_or(0)
             )
         }
         _ => String::new(),

@@ -31,3 +31,10 @@ pub fn line(text: &str) {
 pub fn coloured(text: &str, code: &str, wanted: bool) -> String {
     if wanted { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
+
+/// Prints text that ends its own lines.
+pub fn text(text: &str) {
+    if write!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(HELD);
+    }
+}
