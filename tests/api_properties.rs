@@ -24,7 +24,13 @@ const KINDS: [Kind; 8] = [
 fn any_key() -> impl Strategy<Value = ObjectKey> {
     (0..KINDS.len(), 0..4_u8, prop::bool::ANY).prop_map(|(kind, name, other)| {
         let kind = KINDS[kind];
-        let namespace = if !kind.is_namespaced() { "" } else if other { "n0" } else { "default" };
+        let namespace = if !kind.is_namespaced() {
+            ""
+        } else if other {
+            "n0"
+        } else {
+            "default"
+        };
         ObjectKey::new(kind, namespace, &format!("n{name}"))
     })
 }
@@ -37,8 +43,12 @@ fn object(key: &ObjectKey, number: i64, finalizer: bool) -> Value {
         Kind::Deployment => json!({"replicas": number - 1, "selector": {"matchLabels": {"a": "b"}},
             "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}}),
         Kind::Service => json!({"ports": [{"port": number}], "selector": {"a": "b"}}),
-        Kind::PersistentVolumeClaim => json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": format!("{number}Mi")}}}),
-        Kind::HorizontalPodAutoscaler => json!({"scaleTargetRef": {"kind": "Deployment", "name": "n0", "apiVersion": "apps/v1"}, "maxReplicas": number}),
+        Kind::PersistentVolumeClaim => {
+            json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": format!("{number}Mi")}}})
+        }
+        Kind::HorizontalPodAutoscaler => {
+            json!({"scaleTargetRef": {"kind": "Deployment", "name": "n0", "apiVersion": "apps/v1"}, "maxReplicas": number})
+        }
         _ => Value::Null,
     };
     let resource = key.kind.resource();
@@ -90,9 +100,11 @@ enum Call {
 
 fn any_call() -> impl Strategy<Value = Call> {
     let part = prop_oneof![Just(Part::Main), Just(Part::Status), Just(Part::Finalize)];
-    let policy = prop_oneof![Just(None), Just(Some(Propagation::Foreground)), Just(Some(Propagation::Orphan)), Just(Some(Propagation::Background))];
-    let delete = (any_key(), prop_oneof![Just(None), (0..3_i64).prop_map(Some)], policy)
-        .prop_map(|(key, grace, propagation)| Verb::Delete { key, options: DeleteOptions { grace_period_seconds: grace, propagation, ..Default::default() } });
+    let policy =
+        prop_oneof![Just(None), Just(Some(Propagation::Foreground)), Just(Some(Propagation::Orphan)), Just(Some(Propagation::Background))];
+    let delete = (any_key(), prop_oneof![Just(None), (0..3_i64).prop_map(Some)], policy).prop_map(|(key, grace, propagation)| {
+        Verb::Delete { key, options: DeleteOptions { grace_period_seconds: grace, propagation, ..Default::default() } }
+    });
     prop_oneof![
         4 => (any_key(), -1..9_i64, prop::bool::ANY).prop_map(|(key, n, f)| Call::Create(key, n, f)),
         2 => (any_key(), -1..9_i64).prop_map(|(key, n)| Call::Update(key, n)),
@@ -116,7 +128,11 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let mut world = World { server: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, 1), trace: Trace::new(SimTime(0)), now: SimTime(SECOND) };
+        let mut world = World {
+            server: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, 1),
+            trace: Trace::new(SimTime(0)),
+            now: SimTime(SECOND),
+        };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}});
         world.ask(Verb::Create { object: Object::from_json(Kind::Namespace, namespace).expect("valid") });
         world

@@ -66,7 +66,9 @@ fn told(player: &Player) -> String {
             What::Node { key, text } => format!("{key}: {text}"),
             What::Change { revision, .. } => match cluster.etcd().change(*revision) {
                 Some(change) => match &change.object {
-                    Object::Event(event) => format!("event {}: {}", event.reason.as_deref().unwrap_or_default(), event.message.as_deref().unwrap_or_default()),
+                    Object::Event(event) => {
+                        format!("event {}: {}", event.reason.as_deref().unwrap_or_default(), event.message.as_deref().unwrap_or_default())
+                    }
                     object => format!("{:?} {}", change.change, object.key()),
                 },
                 None => continue,

@@ -27,7 +27,8 @@ fn any_step() -> impl Strategy<Value = Value> {
         Just(json!({"delete": {"object": {"kind": "pod", "selector": "app=web", "index": 0}}})),
         Just(json!({"delete": {"object": {"kind": "rs", "selector": "app=web", "index": 0}, "propagation": "Orphan"}})),
         Just(json!({"fault": {"container": {"pod": pod, "crash": 1}}})),
-        (1..9_u32).prop_map(|s| json!({"fault": {"holdWatch": {"process": "kube-controller-manager", "kind": "Pod", "for": format!("{s}s")}}})),
+        (1..9_u32)
+            .prop_map(|s| json!({"fault": {"holdWatch": {"process": "kube-controller-manager", "kind": "Pod", "for": format!("{s}s")}}})),
         (1..30_u32).prop_map(|s| json!({"fault": {"stop": {"process": "kube-scheduler", "for": format!("{s}s")}}})),
         (1..90_u32).prop_map(|s| json!({"fault": {"node": {"name": "worker-1", "state": "down", "for": format!("{s}s")}}})),
         (1..20_u32).prop_map(|s| json!({"fault": {"etcd": {"state": "noQuorum", "for": format!("{s}s")}}})),

@@ -2,13 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use sim_apimachinery::{Object, yaml};
+use sim_api::printers::{self, IncludeObject, Printer, Row, TableOptions};
+use sim_apimachinery::{Kind, Object, yaml};
 use sim_core::time::SimTime;
 
 use crate::moment::Moment;
 use crate::output::{HELD, WRONG_INPUT, line, text};
 use crate::session::Played;
-use crate::timeline::summary;
 
 /// Arguments of `ksim get`.
 #[derive(Args)]
@@ -46,7 +46,7 @@ fn show(played: &Played, arguments: &GetArguments) -> Result<(), String> {
         Some(Format::Json) => line(&indented(&whole(&objects))?),
         Some(Format::Yaml) => text(&yaml::write(&whole(&objects))),
         Some(Format::Name) => objects.iter().for_each(|o| line(&full_name(o))),
-        _ => table(&objects, at),
+        _ => tables(&objects, at, arguments),
     }
     Ok(())
 }
@@ -79,28 +79,66 @@ fn full_name(object: &Object) -> String {
     format!("{}{group}/{}", resource.singular, object.name())
 }
 
-fn table(objects: &[Object], at: SimTime) {
-    let width = objects.iter().map(|o| o.name().len()).max().unwrap_or(0).max(4) + 3;
-    line(&format!("{:12}{:width$}{:14}{}", "NAMESPACE", "NAME", "AGE", "STATE"));
-    for object in objects {
-        let made = object.metadata().creation_timestamp.as_ref().map_or(at, SimTime::from_time);
-        let age = sim_apimachinery::duration::human(at.since(made) / sim_core::time::SECOND);
-        line(&format!("{:12}{:width$}{age:14}{}", object.namespace(), object.name(), state(object)));
+/// A table for each kind, with kubectl's columns; names carry their kind where there are several.
+fn tables(objects: &[Object], at: SimTime, arguments: &GetArguments) {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for kind in objects.iter().map(Object::kind) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    for (number, kind) in kinds.iter().enumerate() {
+        let of_kind: Vec<&Object> = objects.iter().filter(|o| o.kind() == *kind).collect();
+        if number > 0 {
+            line("");
+        }
+        table(&of_kind, at, arguments, kinds.len() > 1);
     }
 }
 
-fn state(object: &Object) -> String {
-    match object {
-        Object::Pod(pod) => summary(pod),
-        Object::Deployment(d) => {
-            let status = d.status.clone().unwrap_or_default();
-            format!(
-                "{}/{} ready, {} updated",
-                status.ready_replicas.unwrap_or(0),
-                d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
-                status.updated_replicas.unwrap_or(0)
-            )
-        }
-        _ => String::new(),
+fn table(objects: &[&Object], at: SimTime, arguments: &GetArguments, with_kind: bool) {
+    let shown: Vec<Value> = objects.iter().map(|o| o.to_json()).collect();
+    let rows: Vec<Row<'_>> = shown.iter().map(|value| Row { stored: value, shown: value }).collect();
+    let options = TableOptions { now: at.to_time().0, include: IncludeObject::None, headers: true, version: "v1" };
+    let made = printers::table(Printer::of(objects[0].kind()), &rows, &Value::Null, &options);
+    let wide = arguments.output == Some(Format::Wide);
+    let columns: Vec<(usize, &str)> = made["columnDefinitions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, c)| wide || c["priority"] == 0)
+        .filter_map(|(position, c)| Some((position, c["name"].as_str()?)))
+        .collect();
+    let namespaces = arguments.moment.all_namespaces && objects[0].kind().is_namespaced();
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|(_, name)| name.to_ascii_uppercase()).collect()];
+    for (row, object) in made["rows"].as_array().into_iter().flatten().zip(objects) {
+        let cell = |(position, name): &(usize, &str)| match &row["cells"][*position] {
+            Value::String(text) if with_kind && *name == "Name" => {
+                format!("{}/{text}", full_name(object).split('/').next().unwrap_or_default())
+            }
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        lines.push(columns.iter().map(cell).collect());
+    }
+    if namespaces {
+        let own = std::iter::once("NAMESPACE").chain(objects.iter().map(|o| o.namespace()));
+        lines.iter_mut().zip(own).for_each(|(line, namespace)| line.insert(0, namespace.to_owned()));
+    }
+    print_aligned(&lines);
+}
+
+/// Columns as wide as their widest cell and three spaces, as kubectl's writer makes them.
+fn print_aligned(lines: &[Vec<String>]) {
+    const WIDTH_MIN: usize = 6;
+    const PADDING: usize = 3;
+    let count = lines.first().map_or(0, Vec::len);
+    let width = |at: usize| lines.iter().filter_map(|l| l.get(at)).map(|c| c.chars().count() + PADDING).max().unwrap_or(0).max(WIDTH_MIN);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    for cells in lines {
+        let (last, first) = cells.split_last().map_or(("", &[][..]), |(last, first)| (last.as_str(), first));
+        let padded: String = first.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        line(&format!("{padded}{last}"));
     }
 }

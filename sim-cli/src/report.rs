@@ -77,7 +77,9 @@ impl Result {
             Ended::StepFailed { step, line, message } => Some((*line, format!("step {step} failed: {message}"))),
             Ended::ChangeLimit { step, line, limit } => Some((
                 *line,
-                format!("a limit was reached in step {step}: more than {limit} changes of the store (changeLimit in the scenario allows more)"),
+                format!(
+                    "a limit was reached in step {step}: more than {limit} changes of the store (changeLimit in the scenario allows more)"
+                ),
             )),
             Ended::NotSimulated { step, line, message } => {
                 Some((*line, format!("step {step} needs something that is not simulated: {message}")))

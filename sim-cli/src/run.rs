@@ -117,7 +117,12 @@ fn refuse(message: &str) -> i32 {
 }
 
 /// One run; an assertion of ours that fails in it is told as such, and ends this run only.
-fn guarded(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario::Loaded>, seed: u64) -> Result<(Option<Row>, i32), String> {
+fn guarded(
+    arguments: &RunArguments,
+    format: Format,
+    loaded: &Arc<sim_core::scenario::Loaded>,
+    seed: u64,
+) -> Result<(Option<Row>, i32), String> {
     let run = std::panic::AssertUnwindSafe(|| one(arguments, format, loaded, seed));
     match std::panic::catch_unwind(run) {
         Ok(result) => result.map(|(row, code)| (Some(row), code)),

@@ -61,10 +61,20 @@ fn bad_files_are_refused_with_a_place() {
 #[test]
 fn bad_manifests_fail_their_step() {
     let apply = |object: &str| scenario(&format!("steps:\n- apply: {{objects: [{object}]}}\n"));
-    check("kind.yaml", &apply("{apiVersion: v1, kind: Nothing, metadata: {name: x}}"), 1, &["kind.yaml:6", "no matches for kind \"Nothing\""]);
+    check(
+        "kind.yaml",
+        &apply("{apiVersion: v1, kind: Nothing, metadata: {name: x}}"),
+        1,
+        &["kind.yaml:6", "no matches for kind \"Nothing\""],
+    );
     check("no-kind.yaml", &apply("{metadata: {name: x}}"), 1, &["no-kind.yaml:6", "kind not set"]);
     check("types.yaml", &apply("{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: many}}"), 1, &["types.yaml:6"]);
-    check("invalid.yaml", &apply("{apiVersion: v1, kind: Pod, metadata: {name: X_Y}, spec: {containers: []}}"), 1, &["invalid.yaml:6", "Invalid"]);
+    check(
+        "invalid.yaml",
+        &apply("{apiVersion: v1, kind: Pod, metadata: {name: X_Y}, spec: {containers: []}}"),
+        1,
+        &["invalid.yaml:6", "Invalid"],
+    );
 }
 
 #[test]

@@ -90,9 +90,8 @@ fn hold(
 
 fn room(node: &Node) -> Amounts {
     let allocatable = node.status.as_ref().and_then(|s| s.allocatable.clone()).unwrap_or_default();
-    let amount = |name: &str, milli: bool| {
-        allocatable.get(name).map_or(i64::MAX, |q| if milli { quantity::milli(q) } else { quantity::value(q) })
-    };
+    let amount =
+        |name: &str, milli: bool| allocatable.get(name).map_or(i64::MAX, |q| if milli { quantity::milli(q) } else { quantity::value(q) });
     [amount("cpu", true), amount("memory", false), amount("pods", false)]
 }
 

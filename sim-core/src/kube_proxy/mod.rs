@@ -75,6 +75,7 @@ impl KubeProxy {
     /// Takes in what watches tell: rules follow with the next run.
     pub fn handle_events(&mut self, now: SimTime, events: &[WatchEvent]) {
         let run = match self.last_run {
+            Some(planned) if planned > now => planned,
             Some(last) if self.started != Some(now) => now.max(last.plus(SYNC_PERIOD_MIN)),
             _ => now,
         };

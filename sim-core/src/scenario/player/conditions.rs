@@ -8,8 +8,8 @@ use serde_json::Value;
 use sim_apimachinery::{Kind, Object};
 
 use super::{Done, Player, StepError};
-use crate::trace::Step;
 use crate::scenario::format::{Condition, EventCondition, ObjectCondition, StepCondition, TrafficCondition};
+use crate::trace::Step;
 
 /// Whether it holds, and what was found instead if not.
 pub struct Judged {
