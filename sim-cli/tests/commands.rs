@@ -127,21 +127,20 @@ fn the_readme_tells_the_truth() {
     assert!(checked >= 3, "the README shows what the program prints");
 }
 
+/// Whether printed lines are as expected: a line `…` stands for any lines, `…` at a line's end for the rest of it.
 fn is_like(printed: &str, expected: &str) -> bool {
     let lines = |text: &str| text.lines().map(str::trim_end).filter(|l| !l.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-    let (printed, expected) = (lines(printed), lines(expected));
-    let mut rest = printed.as_slice();
-    let mut parts = expected.split(|line| line == "…");
-    let Some(first) = parts.next() else { return true };
-    let Some(after) = rest.strip_prefix(first) else { return false };
-    rest = after;
-    let mut ends_open = false;
-    for part in parts {
-        ends_open = part.is_empty();
-        match (0..=rest.len().saturating_sub(part.len())).find(|at| rest[*at..].starts_with(part)) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
+    matches(&lines(printed), &lines(expected))
+}
+
+fn matches(printed: &[String], expected: &[String]) -> bool {
+    match (expected, printed) {
+        ([], _) => printed.is_empty(),
+        ([open, rest @ ..], _) if open == "…" => (0..=printed.len()).any(|skipped| matches(&printed[skipped..], rest)),
+        ([line, rest @ ..], [found, more @ ..]) => {
+            let same = line == found || line.strip_suffix('…').is_some_and(|begin| found.starts_with(begin.trim_end()));
+            same && matches(more, rest)
         }
+        _ => false,
     }
-    ends_open || rest.is_empty()
 }

@@ -123,7 +123,7 @@ fn folded(out: &mut String, text: &str, indent: usize) {
 /// A text on one line: plain, in single quotes, or in double quotes.
 fn one_line(text: &str) -> String {
     let special = text.chars().any(|c| c.is_control());
-    if special || resolve::plain(text) != Ok(Value::String(text.to_owned())) || is_old_bool(text) {
+    if special || resolve::plain(text) != Ok(Value::String(text.to_owned())) || is_old_bool(text) || is_time(text) {
         return serde_json::to_string(text).unwrap_or_default();
     }
     if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
@@ -134,6 +134,12 @@ fn is_old_bool(text: &str) -> bool {
     let base60 = text.contains(':') && text.split(':').all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit() || c == '.'));
     base60
         || matches!(text, "y" | "Y" | "n" | "N" | "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF")
+}
+
+/// Dates and times, which older readers take for such.
+fn is_time(text: &str) -> bool {
+    let shape: String = text.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape == "0000-00-00" && text.chars().skip(10).all(|c| c.is_ascii_digit() || "TtZz:.+- ".contains(c))
 }
 
 fn is_plain(text: &str) -> bool {
@@ -152,8 +158,8 @@ mod tests {
 
     #[test]
     fn objects_look_as_kubectl_prints_them() {
-        let value = json!({"b": [{"x": 1, "a": "true"}, []], "a": {"t": "l1\nl2\n", "e": "", "m": {}, "n": null, "c": "a: b"}});
-        let expected = "a:\n  c: 'a: b'\n  e: \"\"\n  m: {}\n  \"n\": null\n  t: |\n    l1\n    l2\nb:\n- a: \"true\"\n  x: 1\n- []\n";
+        let value = json!({"b": [{"x": 1, "a": "true"}, []], "a": {"t": "l1\nl2\n", "e": "", "m": {}, "n": null, "c": "a: b", "at": "2026-01-01T00:00:30Z"}});
+        let expected = "a:\n  at: \"2026-01-01T00:00:30Z\"\n  c: 'a: b'\n  e: \"\"\n  m: {}\n  \"n\": null\n  t: |\n    l1\n    l2\nb:\n- a: \"true\"\n  x: 1\n- []\n";
         assert_eq!(write(&value), expected);
     }
 
