@@ -108,6 +108,19 @@ fn what_is_not_simulated_is_named() {
     check("warned.yaml", &scenario(&text), 0, &["warning: Pod default/x: spec.hostPID is accepted but not simulated"]);
 }
 
+/// `real/` holds what kubectl printed of a real cluster in which the same was done; only the date differs.
+#[test]
+fn describe_says_what_kubectl_says_of_a_real_cluster() {
+    let undated = |text: &str| text.lines().filter(|l| !l.starts_with("CreationTimestamp:")).collect::<Vec<_>>().join("\n");
+    for (scenario, object, at, file) in
+        [("deploy", "deploy/fastapi-k8s", "20s", "describe-deployment.txt"), ("hpa", "hpa/fastapi-k8s-hpa", "200s", "describe-hpa.txt")]
+    {
+        let output = ksim(&["describe", &format!("scenarios/recorded/{scenario}.yaml"), object, "--at", at]);
+        let real = std::fs::read_to_string(root().join("sim-cli/tests/real").join(file)).expect("it is there");
+        assert_eq!(undated(&String::from_utf8_lossy(&output.stdout)), undated(&real), "{file}");
+    }
+}
+
 /// A transcript in the README: `$ ksim …` and what it prints. `…` on a line of its own stands for any lines.
 #[test]
 fn the_readme_tells_the_truth() {
