@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sim_apimachinery::list_options::ListOptions;
 use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Propagation, Reply, Request, Verb};
 use sim_core::checks;
 use sim_core::kube_apiserver::{ApiServer, ApiServerConfig};
@@ -115,9 +116,13 @@ fn any_call() -> impl Strategy<Value = Call> {
         1 => (any_key(), -2..9_i32).prop_map(|(key, replicas)| Call::Ask(Verb::UpdateScale { key, replicas, resource_version: None })),
         1 => any_key().prop_map(|pod| Call::Ask(Verb::Evict { pod, options: Default::default() })),
         1 => any_key().prop_map(|pod| Call::Ask(Verb::Bind { pod, uid: String::new(), node: "a".into() })),
-        1 => any_key().prop_map(|k| Call::Ask(Verb::List { kind: k.kind, namespace: k.namespace, labels: "x=y,!z".into(), fields: "metadata.name=n1".into() })),
-        1 => any_key().prop_map(|k| Call::Ask(Verb::DeleteCollection { kind: k.kind, namespace: k.namespace, labels: String::new(), fields: String::new(), options: Default::default() })),
+        1 => any_key().prop_map(|k| Call::Ask(Verb::List { kind: k.kind, namespace: k.namespace, options: Box::new(chosen()) })),
+        1 => any_key().prop_map(|k| Call::Ask(Verb::DeleteCollection { kind: k.kind, namespace: k.namespace, selected: Box::default(), options: Default::default() })),
     ]
+}
+
+fn chosen() -> ListOptions {
+    ListOptions { labels: "x=y,!z".into(), fields: "metadata.name=n1".into(), ..Default::default() }
 }
 
 struct World {
