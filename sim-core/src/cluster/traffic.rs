@@ -143,6 +143,21 @@ impl Cluster {
         token
     }
 
+    /// Sends a request and says at once what comes of it, if nothing happens on the way (the API server's pod proxy).
+    pub fn http_now(&mut self, call: &HttpCall, cause: StepId) -> HttpOutcome {
+        let (outcome, _) = self.exchange(call, cause);
+        let what = What::Http {
+            from: "api".into(),
+            to: outcome.pod.as_deref().unwrap_or("nowhere").into(),
+            path: call.request.path.as_str().into(),
+            status: outcome.status,
+            latency: outcome.latency,
+            error: outcome.error.as_deref().map(Arc::from),
+        };
+        self.trace.push(self.now, &"traffic".into(), cause, what);
+        outcome
+    }
+
     /// Whether requests are over that nobody has taken yet.
     pub fn has_http_done(&self) -> bool {
         !self.http_done.is_empty()
