@@ -47,7 +47,7 @@ impl Timeline {
 
     /// On a long run without a timeline: how far it is, once a second, on a line that the next one overwrites.
     fn tell_progress(&mut self, cluster: &Cluster, began: SimTime) {
-        if let Some(last) = self.progress.filter(|last| last.elapsed() >= PROGRESS_EVERY) {
+        if self.progress.is_some_and(|last| last.elapsed() >= PROGRESS_EVERY) {
             eprint!("\r{:>12} simulated, {} steps ", moment(cluster.now(), began), cluster.trace.len());
             self.progress = Some(now());
         }

@@ -7,6 +7,7 @@ pub mod endpointslice;
 pub mod garbage_collector;
 pub mod horizontal_pod_autoscaler;
 pub mod hostpath_provisioner;
+pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod persistentvolume_binder;
@@ -62,4 +63,5 @@ controllers! {
     ServiceLb(service_lb::ServiceLbController) = |config| config.load_balancer.then(Default::default);
     HorizontalPodAutoscaler(horizontal_pod_autoscaler::HorizontalPodAutoscalerController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
+    Job(job::JobController) = |_| Some(Default::default());
 }

@@ -3,7 +3,7 @@
 //! Invariant: while creations or deletions it asked for have not been seen on its watch (expectations), it asks for no
 //! more. Source: pkg/controller/replicaset.
 
-mod expectations;
+pub(super) mod expectations;
 mod ranking;
 mod status;
 
