@@ -30,13 +30,13 @@ fn any_step() -> impl Strategy<Value = Value> {
         (1..9_u32)
             .prop_map(|s| json!({"fault": {"holdWatch": {"process": "kube-controller-manager", "kind": "Pod", "for": format!("{s}s")}}})),
         (1..30_u32).prop_map(|s| json!({"fault": {"stop": {"process": "kube-scheduler", "for": format!("{s}s")}}})),
-        (1..90_u32).prop_map(|s| json!({"fault": {"node": {"name": "worker-1", "state": "down", "for": format!("{s}s")}}})),
+        (1..90_u32).prop_map(|s| json!({"fault": {"node": {"name": "node-1", "state": "down", "for": format!("{s}s")}}})),
         (1..20_u32).prop_map(|s| json!({"fault": {"etcd": {"state": "noQuorum", "for": format!("{s}s")}}})),
         Just(json!({"fault": {"etcd": {"state": "compacted"}}})),
         Just(json!({"load": {"name": "l", "to": {"service": "web", "port": 80}, "perSecond": 5, "duration": "20s"}})),
-        Just(json!({"cordon": {"node": "worker-2"}})),
-        Just(json!({"uncordon": {"node": "worker-2"}})),
-        Just(json!({"taint": {"node": "worker-3", "taint": "a=b:NoExecute"}})),
+        Just(json!({"cordon": {"node": "node-2"}})),
+        Just(json!({"uncordon": {"node": "node-2"}})),
+        Just(json!({"taint": {"node": "node-3", "taint": "a=b:NoExecute"}})),
     ]
 }
 
