@@ -1,12 +1,12 @@
 //! How fast whole scenarios are played, without the start of a process. Run: `cargo bench -p ksim-tests`.
 
 #[path = "../play.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod play;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn scenarios(criterion: &mut Criterion) {
-    let _unused_here = (play::scenario_files as fn() -> Vec<_>, play::recorded as fn(&_, &_) -> String);
     let mut group = criterion.benchmark_group("scenario");
     group.sample_size(10);
     for name in ["crash", "hpa-scale-up", "large/thousand-replicas"] {
