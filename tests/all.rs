@@ -1,7 +1,10 @@
 //! Tests of the whole, in one binary.
 
+mod api_properties;
 mod bad_input;
+mod golden;
 mod play;
+mod scenario_properties;
 mod scenarios;
 mod schema;
 mod tidy;

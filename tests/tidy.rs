@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use crate::play::root;
 
 /// Room to the rooms of `sim-core` it may import. What is not listed may import only the shared vocabulary.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 13] = [
+    ("checks", &["etcd"]),
     ("client_go", &[]),
     ("etcd", &[]),
     ("kube_apiserver", &["etcd"]),
     ("kube_controller_manager", &["client_go"]),
     ("kube_scheduler", &["client_go"]),
     ("kubelet", &["client_go"]),
-    ("kube_proxy", &["client_go"]),
+    ("kube_proxy", &[]),
+    ("dns", &[]),
     ("metrics_server", &[]),
     ("trace", &["etcd"]),
-    ("cluster", &["etcd", "kube_apiserver", "kube_controller_manager", "kube_scheduler", "kubelet", "kube_proxy", "metrics_server"]),
+    ("cluster", &["etcd", "kube_apiserver", "kube_controller_manager", "kube_scheduler", "kubelet", "kube_proxy", "dns", "metrics_server"]),
     ("scenario", &["cluster", "etcd", "kubelet"]),
 ];
 /// What every room may import.

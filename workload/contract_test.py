@@ -299,9 +299,15 @@ def apply(program, world, line, query=()):
 
 
 def prove_burn(program, line, burn, cpu):
-    time.sleep(burn + 0.3)
+    # On a busy machine nobody gets a whole CPU: a thread of ours, busy for as long, says how much one gets now.
+    ours, until = time.process_time(), time.monotonic() + burn
+    while time.monotonic() < until:
+        pass
+    ours = time.process_time() - ours
+    time.sleep(0.3)
     used = program.cpu_seconds() - cpu
-    prove(f"{line}: one thread busy for {burn:g} s", 0.6 * burn <= used <= 1.2 * burn + 0.1, f"{used:.2f} s of CPU")
+    enough = 0.6 * burn if ours > 0.9 * burn else 0.3 * ours
+    prove(f"{line}: one thread busy for {burn:g} s", enough <= used <= 1.2 * burn + 0.1, f"{used:.2f} s of CPU, ours {ours:.2f} s")
     cpu = program.cpu_seconds()
     time.sleep(0.5)
     prove(f"{line}: idle afterwards", program.cpu_seconds() - cpu < 0.15, f"{program.cpu_seconds() - cpu:.2f} s of CPU")
@@ -332,7 +338,9 @@ def without_redis():
     program.close()
     program, took = application(environment)
     world = World(APP, environment)
-    near("startup.delay (seconds to listen)", "startup time", seconds(APP["startup"]["delay"]), took)
+    # The load of the machine makes it slower, never faster.
+    load = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    near("startup.delay (seconds to listen)", "startup time", seconds(APP["startup"]["delay"]), took / load)
     near("startup.cpu (seconds)", "startup CPU", seconds(APP["startup"]["cpu"]), program.cpu_seconds())
     equal("logs.started", "\n".join(APP["logs"]["started"]) + "\n", eventually(lambda: "running on" in program.log() and program.log()))
     near("resources.memory (bytes)", "memory", size(APP["resources"]["memory"]), program.memory_bytes())

@@ -68,7 +68,11 @@ fn tell(played: &Played, wanted: &str) -> Result<(), String> {
     line("what changed it last, and what led to that:");
     for id in cluster.trace.causes(last.step).into_iter().filter(|id| *id != BEGINNING) {
         if let Some(step) = cluster.trace.step(id) {
-            let text = describe(cluster, step).unwrap_or_else(|| format!("  {} wrote {subject}", step.component));
+            let text = describe(cluster, step).unwrap_or_else(|| match &step.what {
+                What::Change { key, .. } => format!("{} changed {key}", step.component),
+                What::Node { key, text } => format!("{}: {key}: {text}", step.component),
+                _ => format!("{} worked on {subject}", step.component),
+            });
             line(&format!("{:>9}  {}", moment(step.time, began), text.trim_start()));
         }
     }

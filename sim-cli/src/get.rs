@@ -1,51 +1,36 @@
-//! `ksim get`: objects as they were at a moment of a scenario, as a table or as JSON.
+//! `ksim get`: objects as they were at a moment of a scenario, as kubectl prints them.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use clap::Args;
-use sim_apimachinery::{Kind, Object};
-use sim_core::component::ChangeType;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use sim_api::printers::{self, IncludeObject, Printer, Row, TableOptions};
+use sim_apimachinery::{Kind, Object, yaml};
 use sim_core::time::SimTime;
 
-use crate::output::{HELD, WRONG_INPUT, line};
-use crate::report;
-use crate::session::{self, Played};
-use crate::timeline::summary;
+use crate::moment::Moment;
+use crate::output::{HELD, WRONG_INPUT, line, text};
+use crate::session::Played;
 
 /// Arguments of `ksim get`.
 #[derive(Args)]
 pub struct GetArguments {
-    /// The scenario file
-    scenario: PathBuf,
-    /// The kind, and a name if one object is meant
-    #[arg(required = true)]
-    object: Vec<String>,
-    /// When, from the beginning of the scenario; its end if nothing is said
-    #[arg(long)]
-    at: Option<String>,
-    /// The namespace; all if nothing is said
-    #[arg(short, long, default_value = "")]
-    namespace: String,
-    /// Print objects as JSON
-    #[arg(long)]
-    json: bool,
-    /// The seed of chance, instead of the scenario's own
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    moment: Moment,
+    /// How to print: a table, a table with more columns, or the objects themselves
+    #[arg(short, long, value_enum)]
+    output: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Wide,
+    Yaml,
+    Json,
+    Name,
 }
 
 /// Runs the command and gives its exit code.
 pub fn get(arguments: &GetArguments) -> i32 {
-    let played = match session::load(&arguments.scenario) {
-        Ok(loaded) => {
-            let seed = arguments.seed.unwrap_or(loaded.scenario.seed);
-            session::play(&Arc::new(loaded), seed, &mut |_, _| {})
-        }
-        Err(problem) => Err(report::problem(&problem)),
-    };
-    match played.and_then(|p| show(&p, arguments)) {
+    match arguments.moment.play().and_then(|played| show(&played, arguments)) {
         Ok(()) => HELD,
         Err(message) => {
             eprintln!("error: {}", message.trim_end());
@@ -55,69 +40,105 @@ pub fn get(arguments: &GetArguments) -> i32 {
 }
 
 fn show(played: &Played, arguments: &GetArguments) -> Result<(), String> {
-    let word = arguments.object.first().map(String::as_str).unwrap_or_default();
-    let kind = Kind::from_word(word).ok_or_else(|| format!("there is no kind {word:?}"))?;
-    let at = match &arguments.at {
-        Some(text) => played.player.began().plus(sim_core::scenario::load::duration(text)?),
-        None => played.player.cluster.now(),
-    };
-    let objects = objects_at(played, kind, at);
-    let name = arguments.object.get(1);
-    let chosen: Vec<&Object> = objects
-        .values()
-        .filter(|o| name.is_none_or(|n| n == o.name()) && (arguments.namespace.is_empty() || o.namespace() == arguments.namespace))
-        .collect();
-    if chosen.is_empty() {
-        return Err(format!("no {} were there at that moment", kind.resource().plural));
-    }
-    if arguments.json {
-        chosen.iter().for_each(|o| line(&serde_json::to_string_pretty(&o.to_json()).unwrap_or_default()));
-        return Ok(());
-    }
-    let width = chosen.iter().map(|o| o.name().len()).max().unwrap_or(0).max(4) + 3;
-    line(&format!("{:12}{:width$}{:14}{}", "NAMESPACE", "NAME", "AGE", "STATE"));
-    for object in chosen {
-        let made = object.metadata().creation_timestamp.as_ref().map_or(at, SimTime::from_time);
-        let age = sim_apimachinery::duration::human(at.since(made) / sim_core::time::SECOND);
-        line(&format!("{:12}{:width$}{age:14}{}", object.namespace(), object.name(), state(object)));
+    let at = arguments.moment.at(played)?;
+    let objects = arguments.moment.objects(played)?;
+    match arguments.output {
+        Some(Format::Json) => line(&indented(&whole(&objects))?),
+        Some(Format::Yaml) => text(&yaml::write(&whole(&objects))),
+        Some(Format::Name) => objects.iter().for_each(|o| line(&full_name(o))),
+        _ => tables(&objects, at, arguments),
     }
     Ok(())
 }
 
-/// The objects of a kind at a moment, from the store's history.
-fn objects_at(played: &Played, kind: Kind, at: SimTime) -> BTreeMap<String, Object> {
-    let mut objects = BTreeMap::new();
-    for change in played.player.cluster.etcd().history().iter().filter(|c| c.object.kind() == kind && c.time <= at) {
-        let path = change.object.key().path();
-        match change.change {
-            ChangeType::Deleted => _ = objects.remove(&path),
-            _ => _ = objects.insert(path, change.object.clone()),
-        }
+/// One object as it is, several as a list.
+fn whole(objects: &[Object]) -> Value {
+    match objects {
+        [one] => one.to_json(),
+        many => json!({
+            "apiVersion": "v1",
+            "items": many.iter().map(Object::to_json).collect::<Vec<_>>(),
+            "kind": "List",
+            "metadata": {"resourceVersion": ""},
+        }),
     }
-    objects
 }
 
-fn state(object: &Object) -> String {
-    match object {
-        Object::Pod(pod) => summary(pod),
-        Object::Deployment(d) => {
-            let status = d.status.clone().unwrap_or_default();
-            format!(
-                "{}/{} ready, {} updated",
-                status.ready_replicas.unwrap_or(0),
-                d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
-                status.updated_replicas.unwrap_or(0)
-            )
+/// JSON with four spaces a level.
+fn indented(value: &Value) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    serde::Serialize::serialize(value, &mut serde_json::Serializer::with_formatter(&mut bytes, formatter)).map_err(|e| e.to_string())?;
+    String::from_utf8(bytes).map_err(|e| e.to_string())
+}
+
+/// `deployment.apps/web`.
+fn full_name(object: &Object) -> String {
+    let resource = object.kind().resource();
+    let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
+    format!("{}{group}/{}", resource.singular, object.name())
+}
+
+/// A table for each kind, with kubectl's columns; names carry their kind where there are several.
+fn tables(objects: &[Object], at: SimTime, arguments: &GetArguments) {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for kind in objects.iter().map(Object::kind) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
-        Object::ReplicaSet(r) => {
-            let status = r.status.clone().unwrap_or_default();
-            format!(
-                "{} desired, {} current, {} ready",
-                r.spec.as_ref().and_then(|s| s.replicas).unwrap_or(0),
-                status.replicas,
-                status.ready_replicas.unwrap_or(0)
-            )
+    }
+    for (number, kind) in kinds.iter().enumerate() {
+        let of_kind: Vec<&Object> = objects.iter().filter(|o| o.kind() == *kind).collect();
+        if number > 0 {
+            line("");
         }
-        _ => String::new(),
+        table(&of_kind, at, arguments, kinds.len() > 1);
+    }
+}
+
+fn table(objects: &[&Object], at: SimTime, arguments: &GetArguments, with_kind: bool) {
+    let shown: Vec<Value> = objects.iter().map(|o| o.to_json()).collect();
+    let rows: Vec<Row<'_>> = shown.iter().map(|value| Row { stored: value, shown: value }).collect();
+    let options = TableOptions { now: at.to_time().0, include: IncludeObject::None, headers: true, version: "v1" };
+    let made = printers::table(Printer::of(objects[0].kind()), &rows, &Value::Null, &options);
+    let wide = arguments.output == Some(Format::Wide);
+    let columns: Vec<(usize, &str)> = made["columnDefinitions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, c)| wide || c["priority"] == 0)
+        .filter_map(|(position, c)| Some((position, c["name"].as_str()?)))
+        .collect();
+    let namespaces = arguments.moment.all_namespaces && objects[0].kind().is_namespaced();
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|(_, name)| name.to_ascii_uppercase()).collect()];
+    for (row, object) in made["rows"].as_array().into_iter().flatten().zip(objects) {
+        let cell = |(position, name): &(usize, &str)| match &row["cells"][*position] {
+            Value::String(text) if with_kind && *name == "Name" => {
+                format!("{}/{text}", full_name(object).split('/').next().unwrap_or_default())
+            }
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        lines.push(columns.iter().map(cell).collect());
+    }
+    if namespaces {
+        let own = std::iter::once("NAMESPACE").chain(objects.iter().map(|o| o.namespace()));
+        lines.iter_mut().zip(own).for_each(|(line, namespace)| line.insert(0, namespace.to_owned()));
+    }
+    print_aligned(&lines);
+}
+
+/// Columns as wide as their widest cell and three spaces, as kubectl's writer makes them.
+fn print_aligned(lines: &[Vec<String>]) {
+    const WIDTH_MIN: usize = 6;
+    const PADDING: usize = 3;
+    let count = lines.first().map_or(0, Vec::len);
+    let width = |at: usize| lines.iter().filter_map(|l| l.get(at)).map(|c| c.chars().count() + PADDING).max().unwrap_or(0).max(WIDTH_MIN);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    for cells in lines {
+        let (last, first) = cells.split_last().map_or(("", &[][..]), |(last, first)| (last.as_str(), first));
+        let padded: String = first.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        line(&format!("{padded}{last}"));
     }
 }

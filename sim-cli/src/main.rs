@@ -3,9 +3,11 @@
 //! broke, 4 no convergence, 5 a limit was reached, 6 not deterministic, 7 the scenario needs something not simulated.
 
 mod ctl;
+mod describe;
 mod explain;
 mod get;
 mod lint;
+mod moment;
 mod output;
 mod report;
 mod run;
@@ -32,6 +34,8 @@ enum Command {
     Lint(lint::LintArguments),
     /// Say why an object is in the state it is in at the end of a scenario
     Explain(explain::ExplainArguments),
+    /// Describe objects at a moment of a scenario, with their events
+    Describe(describe::DescribeArguments),
     /// Show objects at a moment of a scenario
     Get(get::GetArguments),
     /// Serve the cluster through the Kubernetes API, for kubectl and other clients
@@ -61,6 +65,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Run(arguments) => run::run(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Describe(arguments) => describe::describe(&arguments),
         Command::Get(arguments) => get::get(&arguments),
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Ctl(arguments) => ctl::ctl(&arguments),

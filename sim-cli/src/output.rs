@@ -8,8 +8,12 @@ pub const HELD: i32 = 0;
 pub const EXPECTATION_FAILED: i32 = 1;
 /// Wrong usage or input.
 pub const WRONG_INPUT: i32 = 2;
+/// An invariant of ours broke.
+pub const INVARIANT_BROKEN: i32 = 3;
 /// A scenario does not come to rest.
 pub const NO_CONVERGENCE: i32 = 4;
+/// A limit was reached.
+pub const LIMIT_REACHED: i32 = 5;
 /// Two runs of one seed differ.
 pub const NOT_DETERMINISTIC: i32 = 6;
 /// The scenario needs something that is not simulated.
@@ -30,4 +34,11 @@ pub fn line(text: &str) {
 /// Text in a colour, if colours are wanted.
 pub fn coloured(text: &str, code: &str, wanted: bool) -> String {
     if wanted { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Prints text that ends its own lines.
+pub fn text(text: &str) {
+    if write!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(HELD);
+    }
 }

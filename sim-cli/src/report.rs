@@ -31,6 +31,8 @@ pub struct Result {
     pub warnings: Vec<String>,
     pub digest: Option<u64>,
     pub same: bool,
+    /// Rules about the whole world that were broken, the first ones.
+    pub broken: Vec<String>,
     pub took: String,
     pub steps: usize,
     context: Vec<Vec<String>>,
@@ -51,6 +53,7 @@ impl Result {
             warnings: played.outcome.warnings.clone(),
             digest,
             same,
+            broken: played.violations().iter().map(|v| format!("{} (revision {}: {})", v.rule, v.revision, v.found)).collect(),
             took: moment(cluster.now(), began),
             steps: cluster.trace.len(),
             context,
@@ -59,16 +62,25 @@ impl Result {
     }
 
     fn held(&self) -> bool {
-        self.same && self.ended == Ended::Done && self.verdicts.iter().all(|v| v.held)
+        self.same && self.broken.is_empty() && self.ended == Ended::Done && self.verdicts.iter().all(|v| v.held)
     }
 
     /// What went wrong besides expectations.
     fn trouble(&self) -> Option<(usize, String)> {
+        if let Some(first) = self.broken.first() {
+            return Some((0, format!("an invariant of the simulator broke, please report it: {first}")));
+        }
         match &self.ended {
             Ended::Done if !self.same => Some((0, "two runs of this seed differ".into())),
             Ended::Done => None,
             Ended::TimeLimit => Some((0, "the time limit came before the end: the scenario does not come to rest".into())),
             Ended::StepFailed { step, line, message } => Some((*line, format!("step {step} failed: {message}"))),
+            Ended::ChangeLimit { step, line, limit } => Some((
+                *line,
+                format!(
+                    "a limit was reached in step {step}: more than {limit} changes of the store (changeLimit in the scenario allows more)"
+                ),
+            )),
             Ended::NotSimulated { step, line, message } => {
                 Some((*line, format!("step {step} needs something that is not simulated: {message}")))
             }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use sim_core::scenario::{Ended, Problem};
 
-use crate::output::{self, EXPECTATION_FAILED, HELD, NO_CONVERGENCE, NOT_DETERMINISTIC, NOT_SIMULATED, WRONG_INPUT, line};
+use crate::output::{
+    self, EXPECTATION_FAILED, HELD, INVARIANT_BROKEN, LIMIT_REACHED, NO_CONVERGENCE, NOT_DETERMINISTIC, NOT_SIMULATED, WRONG_INPUT, line,
+};
 use crate::report::{self, Format, Result as Row};
 use crate::session::{self, Played};
 use crate::timeline::Timeline;
@@ -88,10 +90,10 @@ pub fn run(arguments: &RunArguments) -> i32 {
             seed..seed.saturating_add(1)
         });
         for seed in seeds {
-            match one(arguments, format, &loaded, seed) {
+            match guarded(arguments, format, &loaded, seed) {
                 Ok((row, own)) => {
                     code = worse(code, own);
-                    rows.push(row);
+                    rows.extend(row);
                 }
                 Err(message) => {
                     let problem = Problem { file: file.display().to_string(), position: Default::default(), message, hint: String::new() };
@@ -114,6 +116,23 @@ fn refuse(message: &str) -> i32 {
     WRONG_INPUT
 }
 
+/// One run; an assertion of ours that fails in it is told as such, and ends this run only.
+fn guarded(
+    arguments: &RunArguments,
+    format: Format,
+    loaded: &Arc<sim_core::scenario::Loaded>,
+    seed: u64,
+) -> Result<(Option<Row>, i32), String> {
+    let run = std::panic::AssertUnwindSafe(|| one(arguments, format, loaded, seed));
+    match std::panic::catch_unwind(run) {
+        Ok(result) => result.map(|(row, code)| (Some(row), code)),
+        Err(_) => {
+            eprintln!("error: {}: an invariant of the simulator broke, please report it: --seed {seed}", loaded.file);
+            Ok((None, INVARIANT_BROKEN))
+        }
+    }
+}
+
 fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario::Loaded>, seed: u64) -> Result<(Row, i32), String> {
     let human = matches!(format, Format::Human);
     let mut timeline = Timeline::new(arguments.quiet || !human, output::colours());
@@ -126,11 +145,12 @@ fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario
     if let Some(path) = &arguments.trace {
         write_trace(path, &played)?;
     }
-    let mut code = code_of(&played);
-    if !same {
-        code = NOT_DETERMINISTIC;
-    }
     let row = Row::of(&played, digest, same);
+    let code = match (same, row.broken.is_empty()) {
+        (_, false) => INVARIANT_BROKEN,
+        (false, _) => NOT_DETERMINISTIC,
+        _ => code_of(&played),
+    };
     report::one(format, &row);
     Ok((row, code))
 }
@@ -150,6 +170,7 @@ fn code_of(played: &Played) -> i32 {
     match &played.outcome.ended {
         Ended::NotSimulated { .. } => NOT_SIMULATED,
         Ended::TimeLimit => NO_CONVERGENCE,
+        Ended::ChangeLimit { .. } => LIMIT_REACHED,
         Ended::StepFailed { .. } => EXPECTATION_FAILED,
         Ended::Done if failed => EXPECTATION_FAILED,
         Ended::Done => HELD,

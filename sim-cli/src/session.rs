@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sim_core::checks::{self, Violation};
 use sim_core::cluster::Cluster;
 use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
 use sim_core::time::SimTime;
@@ -91,6 +92,11 @@ pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, Sim
 }
 
 impl Played {
+    /// Rules about the whole world that were broken.
+    pub fn violations(&self) -> Vec<Violation> {
+        checks::violations(self.player.cluster.etcd())
+    }
+
     /// The recording of the run, line by line.
     pub fn recording(&self, write: &mut dyn FnMut(&str)) {
         let scenario = &self.loaded.scenario;

@@ -1,5 +1,7 @@
 //! The timeline a person reads: one line per step of the trace that matters, indented by how far it is from what caused it.
 
+use std::io::IsTerminal;
+
 use sim_apimachinery::{Kind, Object};
 use sim_core::cluster::Cluster;
 use sim_core::component::ChangeType;
@@ -8,23 +10,30 @@ use sim_core::trace::{Step, What};
 
 use crate::output::{coloured, line};
 
+/// How often a long run tells how far it is.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Prints steps as they come.
 pub struct Timeline {
     printed: usize,
     colours: bool,
     quiet: bool,
+    /// When the progress line was written last; nothing where there is nobody to read it.
+    #[expect(clippy::disallowed_types, reason = "a person at a terminal lives by the real clock")]
+    progress: Option<std::time::Instant>,
 }
 
 impl Timeline {
     /// A timeline that prints nothing if `quiet`.
     pub fn new(quiet: bool, colours: bool) -> Self {
-        Timeline { printed: 0, colours, quiet }
+        let progress = (quiet && std::io::stderr().is_terminal()).then(now);
+        Timeline { printed: 0, colours, quiet, progress }
     }
 
     /// Prints what is new.
     pub fn follow(&mut self, cluster: &Cluster, began: SimTime) {
         if self.quiet {
-            return;
+            return self.tell_progress(cluster, began);
         }
         for (id, step) in cluster.trace.steps().skip(self.printed) {
             self.printed = id as usize + 1;
@@ -36,6 +45,14 @@ impl Timeline {
         }
     }
 
+    /// On a long run without a timeline: how far it is, once a second, on a line that the next one overwrites.
+    fn tell_progress(&mut self, cluster: &Cluster, began: SimTime) {
+        if self.progress.is_some_and(|last| last.elapsed() >= PROGRESS_EVERY) {
+            eprint!("\r{:>12} simulated, {} steps ", moment(cluster.now(), began), cluster.trace.len());
+            self.progress = Some(now());
+        }
+    }
+
     fn paint(&self, step: &Step, text: &str) -> String {
         match &step.what {
             What::Action { .. } => coloured(text, "1", self.colours),
@@ -44,6 +61,11 @@ impl Timeline {
             _ => text.to_owned(),
         }
     }
+}
+
+#[expect(clippy::disallowed_types, reason = "a person at a terminal lives by the real clock")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// Seconds since the beginning, in thousandths.
@@ -70,9 +92,11 @@ pub fn describe(cluster: &Cluster, step: &Step) -> Option<String> {
         }
         What::Scheduled(decision) => Some(format!("  kube-scheduler {} -> {}", decision.pod, decision.message)),
         What::Node { .. } => None,
-        What::Http { to, path, status, error, .. } => {
+        What::Http { from, to, path, status, latency, error } => {
             let failed = error.is_some() || *status >= 500;
-            failed.then(|| format!("! request {path} to {to}: {status} {}", error.as_deref().unwrap_or_default()))
+            let took = sim_apimachinery::duration::go_string(*latency);
+            let fate = error.as_deref().map_or_else(|| status.to_string(), str::to_owned);
+            failed.then(|| format!("! request {path} from {from} to {to}: {fate} after {took}"))
         }
         What::Fault { text } => Some(format!("! fault: {text}")),
         What::Note { text, .. } => Some(format!("  {text}")),

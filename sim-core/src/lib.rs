@@ -1,9 +1,11 @@
 //! A Kubernetes cluster in one process on a virtual clock: no IO, no async, no thread, no wall clock.
 //! One room per component, named as Kubernetes names it. Rooms meet only in `cluster`, the hallway.
 
+pub mod checks;
 pub mod client_go;
 pub mod cluster;
 pub mod component;
+pub mod dns;
 pub mod etcd;
 pub mod kube_apiserver;
 pub mod kube_controller_manager;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use sim_api::Response;
-use sim_core::cluster::{Cluster, HttpCall, Target};
+use sim_core::cluster::{Client, Cluster, HttpCall, Target};
 use sim_core::time::SECOND;
 use sim_core::trace::BEGINNING;
 use sim_workload::HttpRequest;
@@ -50,7 +50,7 @@ impl ProxyCall {
         let request =
             HttpRequest { method: self.method.clone(), path: path.into(), query, headers, body: self.body.clone(), port: self.port };
         let target = Target::Pod { namespace: self.namespace.clone(), name: self.pod.clone(), port: self.port };
-        let outcome = cluster.http(&HttpCall { target, request, timeout: 30 * SECOND }, BEGINNING);
+        let outcome = cluster.http_now(&HttpCall { from: Client::Anyone, target, request, timeout: 30 * SECOND }, BEGINNING);
         match outcome.error {
             Some(error) => Response::text(502, &format!("error trying to reach service: {error}\n")),
             None => Response {

@@ -5,8 +5,11 @@
 
 mod build;
 mod resolve;
+mod write;
 
 use serde_json::Value;
+
+pub use write::write;
 
 /// A place in a text, both counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::{Object, Request, Verb};
 use sim_workload::ProfileSet;
 
-use super::{Cluster, ComponentId, Event, SCRAPE_INTERVAL, Settings};
+use super::{COMPACTION_INTERVAL, Cluster, ComponentId, Event, SCRAPE_INTERVAL, Settings};
 use crate::kubelet::{Kubelet, KubeletConfig};
 use crate::time::SECOND;
 use crate::trace::BEGINNING;
@@ -28,6 +28,7 @@ impl Cluster {
             ("kube-controller-manager", ComponentId::ControllerManager),
             ("kube-scheduler", ComponentId::Scheduler),
             ("kube-proxy", ComponentId::Proxy),
+            ("coredns", ComponentId::Dns),
         ] {
             if settings.has(part) {
                 self.start(&component, BEGINNING);
@@ -44,6 +45,7 @@ impl Cluster {
             let first = self.links.below(SCRAPE_INTERVAL);
             self.push(self.now.plus(first), Event::Scrape);
         }
+        self.push(self.now.plus(COMPACTION_INTERVAL), Event::Compact);
         self.run_until(self.started.plus(SETTLE));
         self.started = self.now;
     }

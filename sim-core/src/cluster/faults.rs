@@ -22,6 +22,8 @@ pub enum Process {
     KubeScheduler,
     /// Every node's kube-proxy.
     KubeProxy,
+    /// The cluster's DNS.
+    Coredns,
     /// The kubelet of this node.
     Kubelet(String),
 }
@@ -32,6 +34,7 @@ impl Process {
             Process::KubeControllerManager => ComponentId::ControllerManager,
             Process::KubeScheduler => ComponentId::Scheduler,
             Process::KubeProxy => ComponentId::Proxy,
+            Process::Coredns => ComponentId::Dns,
             Process::Kubelet(node) => ComponentId::Kubelet(node.as_str().into()),
         }
     }
@@ -117,7 +120,23 @@ impl Cluster {
         }
     }
 
+    /// What was held and compacted meanwhile cannot be told any more: the reflector lists anew.
     fn hold(&mut self, process: &Process, kind: Option<Kind>, held: bool) -> Result<(), String> {
+        let compacted = self.etcd().compacted();
+        let mut relisted = Vec::new();
+        for (_, watch) in self.watches.iter_mut().filter(|(_, w)| !held && w.held && w.component == process.component()) {
+            let missed = watch.line.front().map(|(_, event, _)| event.revision);
+            if kind.is_none_or(|k| k == watch.watch.kind) && missed.is_some_and(|first| first <= compacted) {
+                watch.relist();
+                relisted.push((watch.watch.kind, missed.unwrap_or(0)));
+            }
+        }
+        for (kind, first) in relisted {
+            let text =
+                format!("the watch of {} ended: too old resource version: {first} ({compacted}); listed anew", kind.resource().plural);
+            let note = What::Note { key: None, text: text.into() };
+            self.trace.push(self.now, &"reflector".into(), crate::trace::BEGINNING, note);
+        }
         self.each_watch(process, kind, |w| w.held = held)
     }
 

@@ -18,9 +18,11 @@ use sim_workload::ProfileSet;
 pub use self::faults::{Fault, Process};
 pub use self::profile::{LinkLatencies, Profile};
 pub use self::settings::Settings;
-pub use self::traffic::{HttpCall, HttpOutcome, Target};
+use self::traffic::Flight;
+pub use self::traffic::{Client, HttpCall, HttpOutcome, Target};
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
+use crate::dns::Dns;
 use crate::etcd::{Etcd, Health};
 use crate::kube_apiserver::{ApiServer, ApiServerConfig};
 use crate::kube_controller_manager::{KubeControllerManager, ManagerConfig};
@@ -41,8 +43,10 @@ pub enum ComponentId {
     Scheduler,
     /// The kubelet of a node.
     Kubelet(Arc<str>),
-    /// The cluster's network view (all kube-proxies).
+    /// All kube-proxies.
     Proxy,
+    /// The cluster's DNS.
+    Dns,
     /// The metrics server.
     Metrics,
     /// Somebody outside: a scenario's user, kubectl.
@@ -64,6 +68,10 @@ enum Event {
     Expire,
     /// The metrics server reads the kubelets.
     Scrape,
+    /// A request of simulated traffic is over.
+    HttpDone { token: u64 },
+    /// The API server compacts the store's history.
+    Compact,
 }
 
 /// The cluster.
@@ -81,6 +89,10 @@ pub struct Cluster {
     scheduler: KubeScheduler,
     kubelets: BTreeMap<Arc<str>, Kubelet>,
     proxy: KubeProxy,
+    dns: Dns,
+    flights: BTreeMap<u64, Flight>,
+    http_done: BTreeMap<u64, HttpOutcome>,
+    last_compaction: u64,
     metrics: MetricsServer,
     wakes: BTreeMap<ComponentId, SimTime>,
     chance: BTreeMap<ComponentId, Random>,
@@ -98,6 +110,8 @@ pub struct Cluster {
 const EPOCH_SECONDS: u64 = 1_767_225_600;
 /// How often the metrics server reads the kubelets.
 const SCRAPE_INTERVAL: Nanos = 15 * SECOND;
+/// How often the API server compacts the store (`--etcd-compaction-interval`).
+const COMPACTION_INTERVAL: Nanos = 300 * SECOND;
 /// How long a client waits for a store that cannot answer.
 const STORE_TIMEOUT: Nanos = 7 * SECOND;
 
@@ -133,6 +147,10 @@ impl Cluster {
             scheduler: KubeScheduler::new(Default::default()),
             kubelets: BTreeMap::new(),
             proxy: KubeProxy::new(),
+            dns: Dns::new(),
+            flights: BTreeMap::new(),
+            http_done: BTreeMap::new(),
+            last_compaction: 0,
             metrics: MetricsServer::new(),
             wakes: BTreeMap::new(),
             chance: BTreeMap::new(),
@@ -265,6 +283,8 @@ impl Cluster {
             Event::Wake { component } => self.on_wake(&component),
             Event::Expire => self.on_expire(),
             Event::Scrape => self.on_scrape(),
+            Event::HttpDone { token } => self.on_http_done(token),
+            Event::Compact => self.on_compact(),
         }
     }
 
@@ -358,8 +378,18 @@ impl Cluster {
                 kubelet.next_wake()
             }),
             ComponentId::Proxy => {
-                if let Input::Watch(events) = input {
-                    self.proxy.handle_events(self.now, &events);
+                match input {
+                    Input::Watch(events) => self.proxy.handle_events(self.now, &events),
+                    Input::Start => self.proxy.begin(self.now),
+                    _ => {}
+                }
+                None
+            }
+            ComponentId::Dns => {
+                match input {
+                    Input::Watch(events) => self.dns.handle_events(&events),
+                    Input::Start => self.dns = Dns::new(),
+                    _ => {}
                 }
                 None
             }
@@ -414,6 +444,16 @@ impl Cluster {
         self.push(self.now.plus(SCRAPE_INTERVAL), Event::Scrape);
     }
 
+    /// What was written before the last compaction is compacted now, as the API server does every five minutes.
+    fn on_compact(&mut self) {
+        let current = self.etcd().revision();
+        let revision = std::mem::replace(&mut self.last_compaction, current);
+        if self.etcd().health() != Health::NoQuorum {
+            self.apiserver.compact(revision);
+        }
+        self.push(self.now.plus(COMPACTION_INTERVAL), Event::Compact);
+    }
+
     fn pod_metrics(&self, namespace: &str, labels: &str) -> Answer {
         let unavailable = || {
             Box::new(Status::new(
@@ -449,6 +489,7 @@ impl Cluster {
             ComponentId::Scheduler => self.scheduler.watches(),
             ComponentId::Kubelet(node) => self.kubelets.get(node).map(Kubelet::watches).unwrap_or_default(),
             ComponentId::Proxy => self.proxy.watches(),
+            ComponentId::Dns => self.dns.watches(),
             ComponentId::Metrics | ComponentId::User(_) => vec![],
         };
         self.give(component, Input::Start, cause);

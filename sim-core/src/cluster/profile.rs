@@ -63,8 +63,8 @@ impl Default for LinkLatencies {
         LinkLatencies {
             read: Latency([500, 900, 1_300, 2_000, 4_000]),
             commit: Latency([1_500, 2_200, 2_800, 3_800, 7_000]),
-            answer: Latency([400, 700, 1_000, 1_500, 2_600]),
-            watch: Latency([300, 450, 700, 1_000, 1_800]),
+            answer: Latency([600, 900, 1_200, 1_700, 2_800]),
+            watch: Latency([250, 350, 500, 700, 1_200]),
             command: Latency([85_000, 95_000, 105_000, 115_000, 140_000]),
         }
     }

@@ -5,7 +5,7 @@ use crate::kube_controller_manager::controller_names;
 use crate::time::SimTime;
 
 /// Parts that can be left out besides single controllers. `all` leaves the API server and etcd alone.
-pub const PARTS: [&str; 6] = ["all", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "metrics-server"];
+pub const PARTS: [&str; 7] = ["all", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns", "metrics-server"];
 
 /// What a cluster is begun with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

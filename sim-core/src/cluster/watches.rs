@@ -41,6 +41,18 @@ impl OpenWatch {
         at
     }
 
+    /// Lists anew: of each object only its last state is told, whatever happened to it in between.
+    pub fn relist(&mut self) {
+        let mut last = BTreeMap::new();
+        for (at, event, cause) in std::mem::take(&mut self.line) {
+            last.insert(event.object.key(), (at, event, cause));
+        }
+        let mut line: Vec<_> = last.into_values().collect();
+        line.sort_by_key(|(_, event, _)| event.revision);
+        let at = line.iter().map(|(at, ..)| *at).max().unwrap_or_default();
+        self.line = line.into_iter().map(|(_, event, cause)| (at, event, cause)).collect();
+    }
+
     /// Takes what has arrived, if the watch is not held.
     pub fn arrived(&mut self, now: SimTime) -> Option<(WatchEvent, StepId)> {
         if self.held || self.line.front()?.0 > now {

@@ -1,6 +1,6 @@
 //! The store: objects by key, one revision for all of them, and the history of every change.
-//! Invariants: the revision grows by one with each change; history is in order of revision and kept until compaction; a
-//! write that expects a revision fails if the object is at another.
+//! Invariants: the revision grows by one with each change; history is in order of revision, and watches reach
+//! back to the last compaction; a write that expects a revision fails if the object is at another.
 //! Modelled as one logical store: health (slow, no quorum) is a property of it, members and their log are not.
 
 use std::collections::BTreeMap;
@@ -171,21 +171,20 @@ impl Etcd {
         Some(&self.history[from..])
     }
 
-    /// The change that made a revision, if it is still known.
+    /// The change that made a revision.
     pub fn change(&self, revision: u64) -> Option<&Arc<Change>> {
         let at = self.history.partition_point(|c| c.revision < revision);
         self.history.get(at).filter(|c| c.revision == revision)
     }
 
-    /// All changes still known, oldest first.
+    /// All changes, oldest first, compacted ones too.
     pub fn history(&self) -> &[Arc<Change>] {
         &self.history
     }
 
-    /// Forgets history up to a revision.
+    /// Forgets history up to a revision, for those who watch: from there on they must list anew. Readers of the past
+    /// (`history`, `change`) keep all of it.
     pub fn compact(&mut self, revision: u64) {
-        let keep_from = self.history.partition_point(|c| c.revision <= revision);
-        self.history.drain(..keep_from);
         self.compacted = self.compacted.max(revision.min(self.revision));
     }
 

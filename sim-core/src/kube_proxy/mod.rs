@@ -1,30 +1,58 @@
-//! kube-proxy: which pod a connection to a service reaches, by what it has been told of services and endpoint slices.
-//! One view for all nodes (their rules are written within moments of each other); the view is as old as its watch.
-//! Endpoints that are ready come first; if there is none, those that still serve while they terminate.
-//! Not modelled: traffic policies `Local`, session affinity, topology hints. Source: pkg/proxy.
+//! kube-proxy: where a connection to a service goes, by the rules that each node has at that moment.
+//! One history of all services is kept for all nodes; a node's rules are a cursor into it: they are as old as the watch,
+//! the wait between two runs of the proxy (a second at least), and the time a run takes on that node.
+//! Endpoints that are ready come first; if there is none, those that still serve while they terminate. Traffic policies
+//! `Local` keep to the node's own endpoints, session affinity keeps a client at its pod.
+//! Not modelled: topology hints, IPVS, connections that outlive their rules, protocols other than TCP, IPv6.
+//! Source: pkg/proxy/iptables, pkg/util/async/bounded_frequency_runner.go.
 
-use std::collections::BTreeMap;
+mod route;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sim_apimachinery::{Kind, Object};
 
-use crate::client_go::Caches;
-use crate::component::{Watch, WatchEvent, WatchFilter};
-use crate::random::Random;
-use crate::time::SimTime;
+pub use self::route::{Entry, Refusal, Route};
+pub use self::view::{Endpoint, Port, ServiceView};
+use crate::component::{ChangeType, Watch, WatchEvent, WatchFilter};
+use crate::time::{MILLISECOND, Nanos, SECOND, SimTime};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// Two runs of a proxy are at least this far apart (`--iptables-min-sync-period`).
+const SYNC_PERIOD_MIN: Nanos = SECOND;
+/// Nodes take up to this long for a run.
+const RUN_MAX: Nanos = 40 * MILLISECOND;
+/// States older than every node's cursor are forgotten.
+const HISTORY: Nanos = 10 * SECOND;
 
-/// The network's view of services.
+type Name = (String, String);
+
+/// The states of one service, each from a moment on; `None` when it is gone.
+type States = VecDeque<(SimTime, Option<Arc<ServiceView>>)>;
+
+/// What a client was given before, under session affinity: node, namespace, service, client.
+type Session = (String, String, String, String);
+
+/// All proxies.
 #[derive(Clone, Debug, Default)]
 pub struct KubeProxy {
-    caches: Caches,
+    services: BTreeMap<Name, Arc<Service>>,
+    slices: BTreeMap<Name, BTreeMap<String, Arc<EndpointSlice>>>,
+    states: BTreeMap<Name, States>,
+    by_address: BTreeMap<String, Name>,
+    by_node_port: BTreeMap<u16, Name>,
+    sessions: BTreeMap<Session, (String, SimTime)>,
+    last_run: Option<SimTime>,
+    /// When they started: what they are told then is one run.
+    started: Option<SimTime>,
 }
 
 impl KubeProxy {
-    /// A view of nothing.
+    /// Proxies that know of nothing.
     pub fn new() -> Self {
         KubeProxy::default()
     }
@@ -34,57 +62,101 @@ impl KubeProxy {
         [Kind::Service, Kind::EndpointSlice].into_iter().map(|kind| Watch { kind, filter: WatchFilter::All }).collect()
     }
 
-    /// Takes in what watches tell.
-    pub fn handle_events(&mut self, _now: SimTime, events: &[WatchEvent]) {
+    /// The proxies start again: rules stay as they are until they have heard of everything anew.
+    pub fn begin(&mut self, now: SimTime) {
+        let known: Vec<Name> = std::mem::take(&mut self.services).into_keys().collect();
+        self.slices.clear();
+        (self.last_run, self.started) = (None, Some(now));
+        for name in known {
+            self.remember(now, now, name);
+        }
+    }
+
+    /// Takes in what watches tell: rules follow with the next run.
+    pub fn handle_events(&mut self, now: SimTime, events: &[WatchEvent]) {
+        let run = match self.last_run {
+            Some(planned) if planned > now => planned,
+            Some(last) if self.started != Some(now) => now.max(last.plus(SYNC_PERIOD_MIN)),
+            _ => now,
+        };
         for event in events {
-            self.caches.apply(event);
-        }
-    }
-
-    /// Where a connection to a service's port goes: address and port of a pod. The error is what the client sees.
-    pub fn route(&self, _now: SimTime, namespace: &str, name: &str, port: u16, random: &mut Random) -> Result<(String, u16), String> {
-        let Some(service) = self.caches.get::<Service>(namespace, name) else {
-            return Err(format!("could not resolve host: {name}"));
-        };
-        let ports = service.spec.iter().flat_map(|s| s.ports.iter().flatten());
-        let Some(wanted) = ports.clone().find(|p| p.port == i32::from(port)) else {
-            return Err(format!("connection refused: the service {name} has no port {port}"));
-        };
-        let endpoints = self.endpoints(namespace, name, wanted.name.as_deref(), wanted.target_port.as_ref());
-        if endpoints.is_empty() {
-            return Err(format!("connection refused: the service {name} has no endpoints"));
-        }
-        let index = random.below(endpoints.len() as u64) as usize;
-        Ok(endpoints[index].clone())
-    }
-
-    fn endpoints(&self, namespace: &str, name: &str, port_name: Option<&str>, target: Option<&IntOrString>) -> Vec<(String, u16)> {
-        let mut by_class: BTreeMap<u8, Vec<(String, u16)>> = BTreeMap::new();
-        let of_service =
-            |s: &&std::sync::Arc<EndpointSlice>| s.metadata.labels.as_ref().and_then(|l| l.get(SERVICE_NAME)).is_some_and(|n| n == name);
-        for slice in self.caches.in_namespace::<EndpointSlice>(namespace).filter(of_service) {
-            let ports = slice.ports.as_deref().unwrap_or_default();
-            let named = ports.iter().find(|p| p.name.as_deref().unwrap_or_default() == port_name.unwrap_or_default());
-            let by_target = match target {
-                Some(IntOrString::Int(number)) => Some(*number),
-                _ => None,
-            };
-            let Some(port) = named.and_then(|p| p.port).or(by_target).and_then(|p| u16::try_from(p).ok()) else { continue };
-            for endpoint in slice.endpoints.iter().flatten() {
-                let conditions = endpoint.conditions.clone().unwrap_or_default();
-                let class = match (conditions.ready, conditions.serving, conditions.terminating) {
-                    (None | Some(true), ..) => 0,
-                    (_, Some(true), Some(true)) => 1,
-                    _ => continue,
-                };
-                by_class.entry(class).or_default().extend(endpoint.addresses.iter().map(|a| (a.clone(), port)));
+            if let Some(name) = self.take_in(event) {
+                self.last_run = Some(run);
+                self.remember(now, run, name);
             }
         }
-        by_class.into_values().next().unwrap_or_default()
+    }
+
+    /// The service that an event changes.
+    fn take_in(&mut self, event: &WatchEvent) -> Option<Name> {
+        let object = &event.object;
+        let gone = event.change == ChangeType::Deleted;
+        let namespace = object.namespace().to_owned();
+        match object {
+            Object::Service(service) => {
+                let name = (namespace, object.name().to_owned());
+                if gone {
+                    drop(self.services.remove(&name))
+                } else {
+                    drop(self.services.insert(name.clone(), service.clone()))
+                }
+                Some(name)
+            }
+            Object::EndpointSlice(slice) => {
+                let service = slice.metadata.labels.as_ref().and_then(|l| l.get(SERVICE_NAME))?.clone();
+                let name = (namespace, service);
+                let slices = self.slices.entry(name.clone()).or_default();
+                let key = object.name().to_owned();
+                if gone {
+                    drop(slices.remove(&key))
+                } else {
+                    drop(slices.insert(key, slice.clone()))
+                }
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
+    fn remember(&mut self, now: SimTime, run: SimTime, name: Name) {
+        let none = BTreeMap::new();
+        let view = self.services.get(&name).map(|s| Arc::new(ServiceView::new(s, self.slices.get(&name).unwrap_or(&none))));
+        for view in view.iter() {
+            for address in view.addresses.iter().chain(&view.external) {
+                self.by_address.insert(address.clone(), name.clone());
+            }
+            for port in view.ports.iter().filter(|p| p.node_port != 0) {
+                self.by_node_port.insert(port.node_port, name.clone());
+            }
+        }
+        let states = self.states.entry(name).or_default();
+        while states.get(1).is_some_and(|(from, _)| from.plus(HISTORY) < now) {
+            states.pop_front();
+        }
+        match states.back_mut() {
+            Some((from, last)) if *from == run => *last = view,
+            _ => states.push_back((run, view)),
+        }
+    }
+
+    /// How long a run takes on a node: by its name, so that nodes differ and stay as they are.
+    fn run_time(node: &str) -> Nanos {
+        let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        (hash >> 16) % RUN_MAX
+    }
+
+    /// A service as a node's rules have it now.
+    pub fn view(&self, node: &str, namespace: &str, name: &str, now: SimTime) -> Option<&Arc<ServiceView>> {
+        let states = self.states.get(&(namespace.to_owned(), name.to_owned()))?;
+        let late = Self::run_time(node);
+        states.iter().rev().find(|(from, _)| from.plus(late) <= now)?.1.as_ref()
     }
 
     /// The services it knows, for pages.
-    pub fn services(&self) -> impl Iterator<Item = &Object> {
-        self.caches.objects(Kind::Service)
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,26 @@ impl Kubelet {
         Some(worker.records.get(&container_name(worker, container)?)?.logs(previous))
     }
 
+    /// The id of the instance of a container that runs now.
+    pub fn instance(&self, namespace: &str, pod: &str, container: &str) -> Option<&str> {
+        let instance = self.worker(namespace, pod)?.records.get(container)?.current.as_ref()?;
+        instance.state.is_running().then_some(instance.id.as_str())
+    }
+
+    /// Whether an instance of a container was gone before a moment.
+    pub fn died_before(&self, namespace: &str, pod: &str, container: &str, id: &str, moment: SimTime) -> bool {
+        if self.faults.off {
+            return true;
+        }
+        let Some(record) = self.worker(namespace, pod).and_then(|w| w.records.get(container)) else { return true };
+        let same = record.current.iter().chain(&record.previous).find(|i| i.id == id);
+        match same.map(|i| &i.state) {
+            Some(State::Exited { at, .. }) => *at < moment,
+            Some(_) => false,
+            None => true,
+        }
+    }
+
     /// Runs a command in a container. Whoever calls it wakes this kubelet afterwards.
     pub fn exec(&mut self, now: SimTime, namespace: &str, pod: &str, container: &str, argv: &[String]) -> Option<sim_workload::ExecResult> {
         self.process_mut(namespace, pod, container).map(|process| process.exec(now.0, argv))

@@ -30,6 +30,9 @@ pub struct Scenario {
     /// How long it may take in simulated time; longer is an error of its own (no convergence).
     #[serde(default = "half_hour")]
     pub time_limit: String,
+    /// How many changes of the store it may make; more is an error of its own (a limit was reached).
+    #[serde(default = "half_a_million")]
+    pub change_limit: u64,
     /// How long it goes on after the last step, so that a recording shows what comes of it.
     #[serde(default)]
     pub settle: Option<String>,
@@ -49,6 +52,10 @@ fn one() -> u64 {
 
 fn half_hour() -> String {
     "30m".into()
+}
+
+fn half_a_million() -> u64 {
+    500_000
 }
 
 /// The format's version.
@@ -209,6 +216,9 @@ pub struct Apply {
     /// The namespace of objects that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Validate and answer, but store nothing (`--dry-run=server`).
+    #[serde(default)]
+    pub dry_run: bool,
     /// Server-side apply instead of the client's three-way merge.
     #[serde(default)]
     pub server_side: bool,
@@ -392,21 +402,42 @@ pub struct Drain {
     pub timeout: Option<String>,
 }
 
-/// Where an HTTP request goes: a pod or a service.
+/// Where an HTTP request goes: a pod, a service, a node's port, or a host name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpTarget {
     /// A pod (kind may be left out), past its service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodSelection>,
-    /// A service's name.
+    /// A service's name: through its load balancer if it has one and nobody asks from inside, else by its cluster address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// The port is a node's (`NodePort`): of this node, or of any for `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// A host name, as the asking pod's resolver finds it, or an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The namespace of either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The container's port, or the service's.
+    /// The container's port, the service's, or the node's.
     pub port: u16,
+}
+
+/// Who sends requests: a pod, or a client outside of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// A pod (the first one of those selected).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSelection>,
+    /// The pod's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// A client outside with this address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
 }
 
 /// Names pods.
@@ -430,6 +461,9 @@ pub struct PodSelection {
 pub struct Http {
     /// Where to.
     pub to: HttpTarget,
+    /// Where from; somebody outside if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Source>,
     /// The method.
     #[serde(default = "get")]
     pub method: String,
@@ -441,6 +475,12 @@ pub struct Http {
     /// The body.
     #[serde(default)]
     pub body: String,
+    /// How long the client waits; ten seconds if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// The failure that must come instead of an answer: text of it, such as `connection refused` or `timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
     /// The status that must come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -465,6 +505,12 @@ pub struct Load {
     /// Where to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<HttpTarget>,
+    /// Where from; somebody outside if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Source>,
+    /// How long a client waits; ten seconds if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
     /// The method.
     #[serde(default = "get")]
     pub method: String,
@@ -539,7 +585,7 @@ pub struct FaultStep {
     pub container: Option<ContainerFault>,
 }
 
-/// Names a process: `kube-controller-manager`, `kube-scheduler`, `kube-proxy`, or `kubelet` with a node.
+/// Names a process: `kube-controller-manager`, `kube-scheduler`, `kube-proxy`, `coredns`, or `kubelet` with a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProcessFault {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sim_apimachinery::yaml::{self, Document, Limits, Position, SpanTree};
 
 use super::format::{Apply, Scenario};
+use super::kustomize;
 use crate::time::Nanos;
 
 /// Something wrong with a file.
@@ -67,7 +68,25 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
         let documents = self::documents(&path, &text, &mut loaded.warnings)?;
         loaded.manifests.insert(path, documents);
     }
+    build_kustomizations(&mut loaded, read)?;
     Ok(loaded)
+}
+
+/// The objects of the kustomizations that steps apply, by the path the scenario names them with.
+fn build_kustomizations(loaded: &mut Loaded, read: &mut dyn FnMut(&str) -> Result<String, String>) -> Result<(), Problem> {
+    let folders = loaded.scenario.steps.iter().enumerate().filter_map(|(at, s)| Some((at, s.apply.as_ref()?.kustomize.clone()?)));
+    for (index, folder) in folders.collect::<Vec<_>>() {
+        let position = loaded.spans.nearest(&format!("steps[{index}].apply.kustomize"));
+        let values = kustomize::build(&folder, read, &mut loaded.warnings).map_err(|mut p| {
+            if p.position == Position::default() {
+                (p.file, p.position) = (loaded.file.clone(), position);
+            }
+            p
+        })?;
+        let documents = values.into_iter().map(|value| Document { value, spans: SpanTree::default() }).collect();
+        loaded.manifests.insert(folder, documents);
+    }
+    Ok(())
 }
 
 /// The documents of one file.

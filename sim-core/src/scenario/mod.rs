@@ -1,6 +1,7 @@
 //! Scenario files: their format, how they are read, and how they are played on a cluster.
 
 pub mod format;
+mod kustomize;
 pub mod load;
 pub mod player;
 mod profile;

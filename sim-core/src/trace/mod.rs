@@ -48,8 +48,8 @@ pub enum What {
     Scheduled(Arc<SchedulingDecision>),
     /// A kubelet did something to a container or pod.
     Node { key: ObjectKey, text: Arc<str> },
-    /// An HTTP request of simulated traffic.
-    Http { from: Arc<str>, to: Arc<str>, path: Arc<str>, status: u16, error: Option<Arc<str>> },
+    /// An HTTP request of simulated traffic is over: who asked, which pod it reached, and its fate. `latency` is in nanoseconds.
+    Http { from: Arc<str>, to: Arc<str>, path: Arc<str>, status: u16, latency: u64, error: Option<Arc<str>> },
     /// A fault began or ended.
     Fault { text: Arc<str> },
     /// Anything else worth telling about an object.

@@ -1,9 +1,10 @@
-//! `kubectl apply` and `kubectl delete -f`: the client's three-way merge with its annotation.
+//! `kubectl apply`: the client's three-way merge with its annotation, or the intent as it is for the server to merge.
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Verb};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb};
 
 use super::select::DEFAULT_NAMESPACE;
+use super::unsimulated::unsimulated;
 use super::{Done, Player, StepError};
 use crate::cluster::Cluster;
 use crate::scenario::format::Apply;
@@ -13,30 +14,37 @@ const MANAGER: &str = "kubectl-client-side-apply";
 
 impl Player {
     pub(super) fn apply(&mut self, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        if apply.server_side || apply.force_conflicts {
-            return Err(StepError::NotSimulated("server-side apply is not simulated yet".into()));
-        }
-        if apply.kustomize.is_some() {
-            return Err(StepError::NotSimulated(
-                "kustomizations are not built here: give the files that `kubectl kustomize` prints".into(),
-            ));
-        }
         let mut values: Vec<Value> = Vec::new();
-        for file in &apply.files {
+        for file in apply.kustomize.iter().chain(&apply.files) {
             values.extend(self.manifests.get(file).into_iter().flatten().map(|d| d.value.clone()));
         }
         values.extend(apply.objects.iter().cloned());
         let mut output = String::new();
         for value in flatten_lists(values) {
-            let line = self.apply_one(value, apply.namespace.as_deref(), watch)?;
+            let line = if apply.server_side { self.apply_on_server(value, apply, watch)? } else { self.apply_one(value, apply, watch)? };
             output.push_str(&line);
-            output.push('\n');
+            output.push_str(if apply.dry_run { " (server dry run)\n" } else { "\n" });
         }
         Ok(output)
     }
 
-    fn apply_one(&mut self, mut manifest: Value, namespace: Option<&str>, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let key = self.key_of(&mut manifest, namespace)?;
+    fn send(&mut self, apply: &Apply, manager: &str, verb: Verb, watch: &mut dyn FnMut(&Cluster)) -> Answer {
+        self.ask_as(Request { dry_run: apply.dry_run, ..Request::new(&manager.into(), verb) }, watch)
+    }
+
+    /// Server-side apply: the intent as it is, and the server merges.
+    fn apply_on_server(&mut self, mut manifest: Value, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+        let key = self.key_of(&mut manifest, apply.namespace.as_deref())?;
+        if let Ok(object) = decode(key.kind, manifest.clone()) {
+            self.warn_of_unsimulated(&object);
+        }
+        let patch = Patch::Apply { intent: manifest, force: apply.force_conflicts };
+        self.send(apply, "kubectl", Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
+        Ok(format!("{} serverside-applied", shown(&key)))
+    }
+
+    fn apply_one(&mut self, mut manifest: Value, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+        let key = self.key_of(&mut manifest, apply.namespace.as_deref())?;
         set_annotations(&mut manifest);
         let annotated = with_last_applied(&manifest);
         let name = shown(&key);
@@ -44,11 +52,11 @@ impl Player {
             Err(status) if status.reason == Reason::NotFound => {
                 let object = decode(key.kind, annotated)?;
                 self.warn_of_unsimulated(&object);
-                self.ask(MANAGER, Verb::Create { object }, watch)?;
+                self.send(apply, MANAGER, Verb::Create { object }, watch)?;
                 Ok(format!("{name} created"))
             }
             Err(status) => Err(status.into()),
-            Ok(Reply::Object(current)) => self.apply_over(&key, &current, &manifest, &annotated, watch),
+            Ok(Reply::Object(current)) => self.apply_over(&key, &current, &annotated, apply, watch),
             Ok(_) => Err(StepError::Failed(format!("unexpected answer for {name}"))),
         }
     }
@@ -57,14 +65,14 @@ impl Player {
         &mut self,
         key: &ObjectKey,
         current: &Object,
-        manifest: &Value,
         annotated: &Value,
+        apply: &Apply,
         watch: &mut dyn FnMut(&Cluster),
     ) -> Done<String> {
         let live = current.to_json();
         let last = live.pointer("/metadata/annotations").and_then(|a| a.get(LAST_APPLIED)).and_then(Value::as_str);
         let last: Value = last.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_else(|| json!({}));
-        let merged = sim_apimachinery::patch::three_way(&last, annotated, &live)?;
+        let mut merged = sim_apimachinery::patch::three_way(&last, annotated, &live)?;
         let next = decode(key.kind, merged.clone())?;
         let mut defaulted = next.clone();
         sim_apimachinery::defaults::default_object(&mut defaulted);
@@ -72,12 +80,11 @@ impl Player {
             return Ok(format!("{} unchanged", shown(key)));
         }
         self.warn_of_unsimulated(&next);
-        let _manifest_is_in_the_annotation = manifest;
-        let mut merged = merged;
         if let Some(metadata) = merged.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("resourceVersion");
         }
-        self.ask(MANAGER, Verb::Patch { key: key.clone(), part: Part::Main, patch: Patch::Merge(replacing(&live, &merged)) }, watch)?;
+        let patch = Patch::Merge(replacing(&live, &merged));
+        self.send(apply, MANAGER, Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
         Ok(format!("{} configured", shown(key)))
     }
 
@@ -175,32 +182,4 @@ pub(super) fn shown(key: &ObjectKey) -> String {
     let resource = key.kind.resource();
     let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
     format!("{}{group}/{}", resource.singular, key.name)
-}
-
-/// What of an object has no effect in the simulation.
-fn unsimulated(object: &Object) -> Vec<&'static str> {
-    let spec = match object {
-        Object::Pod(o) => o.spec.clone(),
-        Object::Deployment(o) => o.spec.as_ref().and_then(|s| s.template.spec.clone()),
-        Object::ReplicaSet(o) => o.spec.as_ref().and_then(|s| s.template.clone()).and_then(|t| t.spec),
-        Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) | Object::CronJob(_) => {
-            return vec!["the whole object: its controller"];
-        }
-        Object::Ingress(_) | Object::NetworkPolicy(_) | Object::ResourceQuota(_) | Object::LimitRange(_) => {
-            return vec!["the whole object"];
-        }
-        _ => None,
-    };
-    let Some(spec) = spec else { return vec![] };
-    let affinity = spec.affinity.as_ref();
-    let asks = [
-        (spec.topology_spread_constraints.is_some(), "topologySpreadConstraints"),
-        (affinity.is_some_and(|a| a.pod_affinity.is_some() || a.pod_anti_affinity.is_some()), "pod affinity and anti-affinity"),
-        (spec.ephemeral_containers.is_some(), "ephemeralContainers"),
-        (spec.runtime_class_name.is_some(), "runtimeClassName"),
-        (spec.security_context.as_ref().is_some_and(|s| *s != Default::default()), "securityContext"),
-        (spec.containers.iter().any(|c| c.security_context.is_some()), "containers' securityContext"),
-        (spec.dns_config.is_some(), "dnsConfig"),
-    ];
-    asks.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name).collect()
 }

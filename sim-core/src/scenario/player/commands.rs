@@ -52,7 +52,7 @@ impl Player {
             Step { cordon: Some(node), .. } => self.cordon(&node.node, true, watch),
             Step { uncordon: Some(node), .. } => self.cordon(&node.node, false, watch),
             Step { drain: Some(drain), .. } => self.drain(drain, watch),
-            Step { http: Some(http), .. } => self.http(http),
+            Step { http: Some(http), .. } => self.http(http, watch),
             Step { load: Some(load), .. } => self.load(load),
             Step { exec: Some(exec), .. } => self.exec(exec),
             Step { fault: Some(fault), .. } => self.fault(fault),
@@ -377,7 +377,17 @@ fn describe(step: &Step) -> String {
         format!("{} {name}", s.kind.to_ascii_lowercase())
     };
     match step {
-        Step { apply: Some(a), .. } => format!("kubectl apply -f {}", if a.files.is_empty() { "-".into() } else { a.files.join(" -f ") }),
+        Step { apply: Some(a), .. } => {
+            let folder = a.kustomize.as_ref().map(|k| format!(" -k {k}")).unwrap_or_default();
+            let files = if a.files.is_empty() && a.kustomize.is_none() {
+                " -f -".into()
+            } else {
+                a.files.iter().map(|f| format!(" -f {f}")).collect::<String>()
+            };
+            let options = [(a.server_side, " --server-side"), (a.force_conflicts, " --force-conflicts"), (a.dry_run, " --dry-run=server")];
+            let options: String = options.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
+            format!("kubectl apply{options}{folder}{files}")
+        }
         Step { delete: Some(d), .. } => {
             format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object))
         }
@@ -397,7 +407,9 @@ fn describe(step: &Step) -> String {
         Step { cordon: Some(n), .. } => format!("kubectl cordon {}", n.node),
         Step { uncordon: Some(n), .. } => format!("kubectl uncordon {}", n.node),
         Step { drain: Some(d), .. } => format!("kubectl drain {} --ignore-daemonsets", d.node),
-        Step { http: Some(h), .. } => format!("{} {} to {}", h.method, h.path, h.to.service.clone().unwrap_or_else(|| "pods".into())),
+        Step { http: Some(h), .. } => {
+            format!("{} {} to {}", h.method, h.path, h.to.service.as_ref().or(h.to.host.as_ref()).cloned().unwrap_or_else(|| "pods".into()))
+        }
         Step { load: Some(l), .. } if l.stop => format!("stop the load {}", l.name),
         Step { load: Some(l), .. } => format!("load {}: {} {} a second", l.name, l.path, l.per_second),
         Step { exec: Some(e), .. } => format!("kubectl exec {} -- {}", e.pod.name.clone().unwrap_or_default(), e.command.join(" ")),

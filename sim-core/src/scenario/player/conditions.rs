@@ -2,11 +2,14 @@
 //! Objects are compared in part, as Kyverno Chainsaw does: every field that is given must be equal; a list matches when
 //! each given item is matched by an item of the object.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 use sim_apimachinery::{Kind, Object};
 
 use super::{Done, Player, StepError};
 use crate::scenario::format::{Condition, EventCondition, ObjectCondition, StepCondition, TrafficCondition};
+use crate::trace::Step;
 
 /// Whether it holds, and what was found instead if not.
 pub struct Judged {
@@ -37,7 +40,7 @@ impl Player {
         let mut matching = 0;
         let mut first = None;
         for object in &objects {
-            match condition.like.as_ref().and_then(|like| super::conditions::difference(like, &object.to_json(), "")) {
+            match condition.like.as_ref().and_then(|like| difference(like, &self.shown(object), "")) {
                 None => matching += 1,
                 Some(text) => first = first.or(Some(format!("{}: {text}", object.key()))),
             }
@@ -102,11 +105,33 @@ impl Player {
         )
     }
 
+    /// The object as the API shows it; made once for each of its states.
+    pub(super) fn shown(&self, object: &Object) -> Rc<Value> {
+        let mut seen = self.seen_as.borrow_mut();
+        let key = object.key();
+        let revision = object.resource_version();
+        match seen.get(&key) {
+            Some((of, value)) if *of == revision => value.clone(),
+            _ => {
+                let value = Rc::new(object.to_json());
+                seen.insert(key, (revision, value.clone()));
+                value
+            }
+        }
+    }
+
+    /// Each step of the trace is looked at once.
     fn judge_step(&self, wanted: &StepCondition) -> Judged {
-        let found = self.cluster.trace.steps().any(|(_, step)| {
+        let mut searched = self.searched.borrow_mut();
+        let (upto, found) = searched.entry((wanted.component.clone(), wanted.contains.clone())).or_default();
+        let says = |step: &Step| {
             wanted.component.as_ref().is_none_or(|c| **c == *step.component) && format!("{:?}", step.what).contains(&wanted.contains)
-        });
-        judged(found, "no step of the trace says so")
+        };
+        while !*found && let Some(step) = self.cluster.trace.step(*upto) {
+            *found = says(step);
+            *upto += 1;
+        }
+        judged(*found, "no step of the trace says so")
     }
 }
 

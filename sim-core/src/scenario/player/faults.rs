@@ -138,9 +138,12 @@ fn process(name: &str, node: Option<&String>) -> Done<Process> {
         ("kube-controller-manager", _) => Ok(Process::KubeControllerManager),
         ("kube-scheduler", _) => Ok(Process::KubeScheduler),
         ("kube-proxy", _) => Ok(Process::KubeProxy),
+        ("coredns", _) => Ok(Process::Coredns),
         ("kubelet", Some(node)) => Ok(Process::Kubelet(node.clone())),
         ("kubelet", None) => Err(StepError::Failed("which kubelet? give its node".into())),
-        _ => Err(StepError::Failed(format!("there is no process {name:?}: kube-controller-manager, kube-scheduler, kube-proxy, kubelet"))),
+        _ => Err(StepError::Failed(format!(
+            "there is no process {name:?}: kube-controller-manager, kube-scheduler, kube-proxy, coredns, kubelet"
+        ))),
     }
 }
 

@@ -9,13 +9,18 @@ mod faults;
 mod monitors;
 mod select;
 mod traffic;
+mod unsimulated;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sim_apimachinery::yaml::Document;
-use sim_apimachinery::{Answer, Reason, Request, Status, Verb};
+use sim_apimachinery::{Answer, ObjectKey, Reason, Request, Status, Verb};
 
+pub(crate) use self::conditions::like_text;
 use self::monitors::Monitor;
 pub use self::monitors::Verdict;
 use self::traffic::Stream;
@@ -43,6 +48,8 @@ pub enum Ended {
     StepFailed { step: usize, line: usize, message: String },
     /// The time limit came first.
     TimeLimit,
+    /// The run has changed the store more often than the scenario allows.
+    ChangeLimit { step: usize, line: usize, limit: u64 },
     /// A step asks for something that is not simulated.
     NotSimulated { step: usize, line: usize, message: String },
 }
@@ -103,6 +110,10 @@ pub struct Player {
     cause: StepId,
     /// Manifests by the path the scenario names them with.
     manifests: BTreeMap<String, Vec<Document>>,
+    /// Objects as the API shows them, with their revision.
+    seen_as: RefCell<BTreeMap<ObjectKey, (u64, Rc<Value>)>>,
+    /// How far the trace was searched for a component and a text, and whether they were found.
+    searched: RefCell<BTreeMap<(Option<String>, String), (StepId, bool)>>,
 }
 
 impl Player {
@@ -124,6 +135,8 @@ impl Player {
             warnings: vec![],
             cause: BEGINNING,
             manifests,
+            seen_as: RefCell::default(),
+            searched: RefCell::default(),
             scenario,
         };
         let whole: Vec<_> = player.scenario.scenario.expect.iter().cloned().enumerate().collect();
@@ -147,6 +160,7 @@ impl Player {
             let line = scenario.line_of(&format!("steps[{index}]"));
             if let Err(error) = self.step(step, line, watch) {
                 ended = match error {
+                    _ if self.is_over_limit() => self.limit_reached(index, line),
                     StepError::Failed(message) => Ended::StepFailed { step: index + 1, line, message },
                     StepError::TimeLimit => Ended::TimeLimit,
                     StepError::NotSimulated(message) => Ended::NotSimulated { step: index + 1, line, message },
@@ -155,10 +169,20 @@ impl Player {
             }
         }
         if ended == Ended::Done && self.settle(&scenario.scenario, watch).is_err() {
-            ended = Ended::TimeLimit;
+            let last = scenario.scenario.steps.len().saturating_sub(1);
+            let line = scenario.line_of(&format!("steps[{last}]"));
+            ended = if self.is_over_limit() { self.limit_reached(last, line) } else { Ended::TimeLimit };
         }
         watch(&self.cluster);
         Outcome { ended, verdicts: self.verdicts(), warnings: std::mem::take(&mut self.warnings) }
+    }
+
+    fn is_over_limit(&self) -> bool {
+        self.cluster.etcd().revision() > self.scenario.scenario.change_limit
+    }
+
+    fn limit_reached(&self, index: usize, line: usize) -> Ended {
+        Ended::ChangeLimit { step: index + 1, line, limit: self.scenario.scenario.change_limit }
     }
 
     fn step(&mut self, step: &Step, line: usize, watch: &mut dyn FnMut(&Cluster)) -> Done<()> {
@@ -191,11 +215,11 @@ impl Player {
             return Err(StepError::TimeLimit);
         }
         self.advance(until, watch);
-        Ok(())
+        if self.is_over_limit() { Err(StepError::TimeLimit) } else { Ok(()) }
     }
 
     fn advance(&mut self, until: SimTime, watch: &mut dyn FnMut(&Cluster)) {
-        loop {
+        while !self.is_over_limit() {
             let own = self.next_own().filter(|at| *at <= until);
             let next = self.cluster.next_event().filter(|at| *at <= until);
             match (own, next) {
@@ -203,12 +227,17 @@ impl Player {
                     self.cluster.run_until(own);
                     self.do_own(own);
                 }
-                (_, Some(next)) => _ = self.cluster.step(next),
-                (_, None) => break,
+                (_, Some(next)) => {
+                    self.cluster.step(next);
+                    self.collect_answers();
+                }
+                (_, None) => {
+                    self.cluster.run_until(until);
+                    break;
+                }
             }
             self.look(watch);
         }
-        self.cluster.run_until(until);
         self.look(watch);
     }
 
@@ -239,13 +268,18 @@ impl Player {
 
     /// Asks the API server and waits for the answer while everything else goes on.
     pub(crate) fn ask(&mut self, manager: &str, verb: Verb, watch: &mut dyn FnMut(&Cluster)) -> Answer {
-        let token = self.cluster.submit(USER, Request::new(&manager.into(), verb), self.cause);
+        self.ask_as(Request::new(&manager.into(), verb), watch)
+    }
+
+    /// Asks with all the options of a request.
+    pub(crate) fn ask_as(&mut self, request: Request, watch: &mut dyn FnMut(&Cluster)) -> Answer {
+        let token = self.cluster.submit(USER, request, self.cause);
         loop {
             if let Some(answer) = self.cluster.take_answer(USER, token) {
                 return answer;
             }
-            let Some(next) = self.cluster.next_event().filter(|n| *n <= self.deadline) else {
-                return Err(Box::new(Status::new(Reason::Timeout, "the request got no answer before the time limit")));
+            let Some(next) = self.cluster.next_event().filter(|n| *n <= self.deadline && !self.is_over_limit()) else {
+                return Err(Box::new(Status::new(Reason::Timeout, "the request got no answer before the limit")));
             };
             self.advance(next, watch);
         }

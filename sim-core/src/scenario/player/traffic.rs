@@ -1,14 +1,15 @@
 //! The traffic of a scenario: single requests, and streams of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use sim_apimachinery::ObjectKey;
 use sim_workload::HttpRequest;
 
 use super::commands::namespace_or_default;
 use super::conditions::difference;
 use super::{Done, Later, Player, StepError};
-use crate::cluster::{HttpCall, HttpOutcome, Target};
-use crate::scenario::format::{Http, HttpTarget, Load};
+use crate::cluster::{Client, Cluster, HttpCall, HttpOutcome, Target};
+use crate::scenario::format::{Http, HttpTarget, Load, Source};
 use crate::scenario::load::duration;
 use crate::time::{Nanos, SECOND, SimTime};
 use crate::trace::StepId;
@@ -39,7 +40,10 @@ pub struct Stream {
     load: Load,
     next: Option<SimTime>,
     gap: Nanos,
+    timeout: Nanos,
     cause: StepId,
+    /// Requests that have no answer yet.
+    waiting: BTreeSet<u64>,
 }
 
 impl Stream {
@@ -50,16 +54,33 @@ impl Stream {
 }
 
 impl Player {
-    pub(super) fn http(&mut self, http: &Http) -> Done<String> {
-        let mut output = String::new();
+    pub(super) fn http(&mut self, http: &Http, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+        let from = self.client(http.from.as_ref())?;
+        let timeout = http.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
+        let mut waiting = Vec::new();
         for target in self.targets(&http.to)? {
-            let call = HttpCall { target, request: request(&http.method, &http.path, &http.headers, &http.body), timeout: TIMEOUT };
+            let request = request(&http.method, &http.path, &http.headers, &http.body);
             let cause = self.cause;
-            let outcome = self.cluster.http(&call, cause);
+            waiting.push(self.cluster.http(&HttpCall { from: from.clone(), target, request, timeout }, cause));
+        }
+        let mut output = String::new();
+        for token in waiting {
+            let outcome = self.http_outcome(token, watch)?;
             check_outcome(http, &outcome)?;
             output.push_str(&outcome.body);
         }
         Ok(output)
+    }
+
+    /// Waits until a request is over while everything else goes on.
+    fn http_outcome(&mut self, token: u64, watch: &mut dyn FnMut(&Cluster)) -> Done<HttpOutcome> {
+        loop {
+            if let Some(outcome) = self.cluster.take_http(token) {
+                return Ok(outcome);
+            }
+            let next = self.cluster.next_event().unwrap_or(self.cluster.now());
+            self.run_until(next, watch)?;
+        }
     }
 
     pub(super) fn load(&mut self, load: &Load) -> Done<String> {
@@ -75,8 +96,15 @@ impl Player {
             let end = now.plus(duration(length)?);
             self.do_later(end, Later::StopLoad(load.name.clone()));
         }
-        let stream =
-            Stream { figures: Figures::default(), load: load.clone(), next: Some(now), gap: SECOND / load.per_second, cause: self.cause };
+        let stream = Stream {
+            figures: Figures::default(),
+            timeout: load.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?,
+            load: load.clone(),
+            next: Some(now),
+            gap: SECOND / load.per_second,
+            cause: self.cause,
+            waiting: BTreeSet::new(),
+        };
         self.streams.insert(load.name.clone(), stream);
         Ok(String::new())
     }
@@ -93,24 +121,46 @@ impl Player {
         for name in due {
             let Some(stream) = self.streams.get_mut(&name) else { continue };
             stream.next = Some(now.plus(stream.gap));
-            let (load, cause) = (stream.load.clone(), stream.cause);
+            stream.figures.sent += 1;
+            let (load, cause, timeout) = (stream.load.clone(), stream.cause, stream.timeout);
             let Some(to) = &load.to else { continue };
-            let outcome = match self.targets(to) {
-                Ok(targets) => targets.into_iter().next().map(|target| {
-                    let call = HttpCall { target, request: request(&load.method, &load.path, &BTreeMap::new(), ""), timeout: TIMEOUT };
-                    self.cluster.http(&call, cause)
-                }),
-                Err(_) => None,
-            };
-            self.count_outcome(&name, outcome);
+            let target = self.targets(to).ok().and_then(|t| t.into_iter().next());
+            match (target, self.client(load.from.as_ref())) {
+                (Some(target), Ok(from)) => {
+                    let request = request(&load.method, &load.path, &BTreeMap::new(), "");
+                    let token = self.cluster.http(&HttpCall { from, target, request, timeout }, cause);
+                    if let Some(stream) = self.streams.get_mut(&name) {
+                        stream.waiting.insert(token);
+                    }
+                }
+                _ => self.count_outcome(&name, None),
+            }
         }
+    }
+
+    /// Counts the requests of all streams that are over.
+    pub(super) fn collect_answers(&mut self) {
+        if !self.cluster.has_http_done() {
+            return;
+        }
+        let mut over = Vec::new();
+        for (name, stream) in &mut self.streams {
+            let cluster = &mut self.cluster;
+            stream.waiting.retain(|token| match cluster.take_http(*token) {
+                Some(outcome) => {
+                    over.push((name.clone(), outcome));
+                    false
+                }
+                None => true,
+            });
+        }
+        over.into_iter().for_each(|(name, outcome)| self.count_outcome(&name, Some(outcome)));
     }
 
     fn count_outcome(&mut self, name: &str, outcome: Option<HttpOutcome>) {
         let at = self.cluster.now().since(self.began());
         let Some(stream) = self.streams.get_mut(name) else { return };
         let figures = &mut stream.figures;
-        figures.sent += 1;
         match outcome {
             Some(outcome) if outcome.is_success() => *figures.by_pod.entry(outcome.pod.unwrap_or_default()).or_insert(0) += 1,
             other => {
@@ -124,21 +174,41 @@ impl Player {
         }
     }
 
+    /// Who asks.
+    fn client(&self, source: Option<&Source>) -> Done<Client> {
+        match source {
+            None | Some(Source { pod: None, outside: None, .. }) => Ok(Client::Anyone),
+            Some(Source { pod: None, outside: Some(address), .. }) => Ok(Client::Outside(address.clone())),
+            Some(Source { pod: Some(pods), namespace, .. }) => {
+                let keys = self.pods(pods, Some(&namespace_or_default(namespace.as_ref())))?;
+                let key = keys.first().ok_or_else(|| StepError::Failed("no pod that could ask matches".into()))?;
+                Ok(Client::Pod { namespace: key.namespace.to_string(), name: key.name.to_string() })
+            }
+        }
+    }
+
     fn targets(&self, to: &HttpTarget) -> Done<Vec<Target>> {
         let namespace = namespace_or_default(to.namespace.as_ref());
-        match (&to.pod, &to.service) {
-            (Some(pods), None) => {
+        match to {
+            HttpTarget { pod: Some(pods), service: None, node: None, host: None, .. } => {
                 let keys = self.pods(pods, Some(&namespace))?;
                 if keys.is_empty() {
                     return Err(StepError::Failed("no pod matches".into()));
                 }
-                Ok(keys
-                    .iter()
-                    .map(|k| Target::Pod { namespace: k.namespace.to_string(), name: k.name.to_string(), port: to.port })
-                    .collect())
+                let target = |k: &ObjectKey| Target::Pod { namespace: k.namespace.to_string(), name: k.name.to_string(), port: to.port };
+                Ok(keys.iter().map(target).collect())
             }
-            (None, Some(service)) => Ok(vec![Target::Service { namespace, name: service.clone(), port: to.port }]),
-            _ => Err(StepError::Failed("a request goes to a pod or to a service".into())),
+            HttpTarget { pod: None, service: Some(service), node: None, host: None, .. } => {
+                Ok(vec![Target::Service { namespace, name: service.clone(), port: to.port }])
+            }
+            HttpTarget { pod: None, service: None, node: Some(node), host: None, .. } => {
+                let node = Some(node.clone()).filter(|n| n != "*");
+                Ok(vec![Target::NodePort { node, port: to.port }])
+            }
+            HttpTarget { pod: None, service: None, node: None, host: Some(name), .. } => {
+                Ok(vec![Target::Host { name: name.clone(), port: to.port }])
+            }
+            _ => Err(StepError::Failed("a request goes to one of: pod, service, node, host".into())),
         }
     }
 }
@@ -151,6 +221,11 @@ fn request(method: &str, path: &str, headers: &BTreeMap<String, String>, body: &
 }
 
 fn check_outcome(http: &Http, outcome: &HttpOutcome) -> Done<()> {
+    if let Some(wanted) = &http.fails {
+        let found = outcome.error.clone().unwrap_or_else(|| format!("status {}", outcome.status));
+        let message = format!("expected a failure with {wanted:?}, got {found}");
+        return if outcome.error.is_some() && found.contains(wanted) { Ok(()) } else { Err(StepError::Failed(message)) };
+    }
     if let Some(wanted) = http.status.filter(|s| *s != outcome.status) {
         let error = outcome.error.clone().unwrap_or_default();
         return Err(StepError::Failed(format!("expected status {wanted}, got {} {error} {}", outcome.status, outcome.body)));
