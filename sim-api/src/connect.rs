@@ -3,7 +3,7 @@
 //! Not modelled: the kubelet's own pages behind the proxy of a node.
 
 use sim_apimachinery::{Kind, Object, ObjectKey, Reason, Reply, Status, Typed, Verb};
-use sim_core::cluster::{HttpCall, Target};
+use sim_core::cluster::{Client, HttpCall, Target};
 use sim_core::time::SECOND;
 use sim_core::trace::BEGINNING;
 use sim_workload::HttpRequest;
@@ -184,7 +184,7 @@ fn forward(exchange: &mut Exchange<'_>, target: Target) -> Response {
         port: 0,
     };
     let service = matches!(target, Target::Service { .. }).then(|| exchange.path.name.clone());
-    let outcome = exchange.cluster.http(&HttpCall { target, request, timeout: PROXY_TIMEOUT }, BEGINNING);
+    let outcome = exchange.cluster.http_now(&HttpCall { from: Client::Anyone, target, request, timeout: PROXY_TIMEOUT }, BEGINNING);
     match (outcome.error, service) {
         (None, _) => {
             let media = if outcome.body.trim_start().starts_with(['{', '[']) { "application/json" } else { "text/plain; charset=utf-8" };

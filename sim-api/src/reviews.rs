@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use sim_apimachinery::UserInfo;
+use sim_apimachinery::decoding::{Decoded, Expected, decode_value};
 use sim_apimachinery::managed_fields::{self, Manager, Managers, Operation, Set, Write};
 use sim_apimachinery::schema::{self, TypeRef};
-use sim_apimachinery::yaml::{self, Limits};
-use sim_apimachinery::{FieldValidation, UserInfo};
 use sim_core::cluster::Cluster;
 use sim_core::kube_apiserver::authorization;
 
@@ -114,7 +114,7 @@ impl Body {
         let options = Options { request, query: &query };
         options.field_validation()?;
         let of = schema::lookup(group, "v1", kind).ok_or_else(no_resource)?;
-        let (mut value, warnings) = decoded(of, kind, &options)?;
+        let (mut value, warnings) = decoded(of, (group, kind), &options)?;
         if !value["metadata"].is_object() {
             value["metadata"] = Value::Object(Map::new());
         }
@@ -132,7 +132,7 @@ impl Body {
         set_defaults(&mut value);
         let api_version = format!("{group}/v1");
         let manager = Manager::new(&options.manager(), Operation::Update, &api_version, subresource);
-        let write = Write { of, manager, api_version, time: cluster.now().to_time().0, ignored: Set::default() };
+        let write = Write { of, manager, api_version, time: cluster.now().to_time().0, ignored: Set::default(), only: &[] };
         let managers = managed_fields::update(&write, &schema::empty(of), &value, Managers::new());
         if !managers.is_empty() {
             value["metadata"]["managedFields"] = json!(managed_fields::encode(&managers));
@@ -142,29 +142,14 @@ impl Body {
 }
 
 /// The body as a value of the type, with the warnings that go with it; no body says nothing.
-fn decoded(of: TypeRef<'_>, kind: &str, options: &Options<'_>) -> Outcome<(Value, Vec<String>)> {
-    let text = String::from_utf8_lossy(&options.request.body).into_owned();
-    let unreadable = |why: String| bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why}"));
-    let value: Value = match options.is_yaml()? {
-        _ if text.is_empty() => json!({}),
-        true => {
-            let read = yaml::read(&text, &Limits::default()).map_err(|e| unreadable(format!("{e:?}")))?;
-            read.documents.into_iter().next().map_or(Value::Null, |d| d.value)
-        }
-        false => serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?,
-    };
-    if let Some(error) = schema::decode_error(of, &value) {
-        return Err(bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {error}")));
+fn decoded(of: TypeRef<'_>, (group, kind): (&str, &str), options: &Options<'_>) -> Outcome<(Value, Vec<String>)> {
+    if options.request.body.is_empty() {
+        return Ok((json!({}), vec![]));
     }
-    let unknown = schema::unknown_fields(of, &value);
-    match options.field_validation()? {
-        FieldValidation::Strict if !unknown.is_empty() => {
-            let text = unknown.join(", ");
-            Err(bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: strict decoding error: {text}")))
-        }
-        FieldValidation::Ignore | FieldValidation::Strict => Ok((value, vec![])),
-        FieldValidation::Warn => Ok((value, unknown)),
-    }
+    let expected = Expected { group, version: "v1", kind, of, is_custom: false };
+    let (media, body) = options.body()?;
+    let Decoded { value, warnings } = decode_value(&expected, media, &body, options.field_validation()?)?;
+    Ok((value, warnings))
 }
 
 /// The object's namespace is the URL's, or it has none to say.

@@ -76,10 +76,10 @@ pub fn validate_part(next: &Object, current: &Object, part: Part) -> Vec<Cause> 
     metadata::validate_common(next.metadata(), next.kind().is_namespaced(), &mut errors);
     metadata::validate_common_update(next.metadata(), current.metadata(), &mut errors);
     match part {
-        Part::Main => update(next, current, &mut errors),
+        Part::Main | Part::Scale => update(next, current, &mut errors),
         Part::Status => status::update(next, current, &mut errors),
         Part::Resize | Part::EphemeralContainers => pod_update(next, current, part, &mut errors),
-        Part::Finalize => {}
+        Part::Finalize | Part::Approval => {}
     }
     errors.into_causes()
 }

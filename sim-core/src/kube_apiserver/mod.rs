@@ -215,7 +215,6 @@ impl ApiServer {
             return Err(Box::new(status));
         }
         if call.dry_run {
-            self.services.release(&object);
             return Ok(self.shown_dry(None, object, call));
         }
         let write = self.write(&key, call);

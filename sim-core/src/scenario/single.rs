@@ -27,6 +27,6 @@ pub fn inject_fault(cluster: &mut Cluster, fault: &Value) -> Result<(), String> 
             Ok(())
         }
         Ended::StepFailed { message, .. } | Ended::NotSimulated { message, .. } => Err(message),
-        Ended::TimeLimit => Err("the time limit was reached".into()),
+        Ended::TimeLimit | Ended::ChangeLimit { .. } => Err("a limit was reached".into()),
     }
 }

@@ -75,7 +75,8 @@ impl ApiServer {
         let outcome = program.evaluate(scope).0;
         let change = outcome.map_err(|e| format!("expression '{source}' resulted in error: {}", e.0))?.to_json();
         if mutation.is_json_patch {
-            return patch::json_patch::apply(value, &change).map_err(|e| format!("JSON Patch: {e}"));
+            let operations = change.as_array().map(Vec::as_slice).unwrap_or_default();
+            return patch::json_patch::apply(value, operations).map_err(|e| format!("JSON Patch: {e}"));
         }
         let resource = self.resource_of(kind);
         match (&resource, schema::of_object(value)) {
@@ -96,7 +97,7 @@ fn merged(of: TypeRef<'_>, value: &Value, mut intent: Value) -> Result<Value, St
     }
     let api_version = value["apiVersion"].as_str().unwrap_or_default().to_owned();
     let manager = Manager::new("mutating-admission-policy", Operation::Apply, &api_version, "");
-    let write = Write { of, manager, api_version, time: jiff::Timestamp::UNIX_EPOCH, ignored: Set::default() };
+    let write = Write { of, manager, api_version, time: jiff::Timestamp::UNIX_EPOCH, ignored: Set::default(), only: &[] };
     let empty = Value::Object(Default::default());
     match managed_fields::apply(&write, value, &empty, &intent, Managers::new(), true) {
         Ok(applied) => Ok(applied.object.unwrap_or_else(|| value.clone())),

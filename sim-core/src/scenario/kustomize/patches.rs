@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use sim_apimachinery::patch::{json_patch, strategic};
+use sim_apimachinery::schema;
 use sim_apimachinery::selector::Selector;
 
 use super::{Item, Patch, Target, parse_yaml};
@@ -28,8 +29,8 @@ fn one(patch: &Value, target: Option<&Target>, items: &mut Vec<Item>) -> Result<
     for at in chosen.into_iter().rev() {
         if patch.get("$patch").and_then(Value::as_str) == Some("delete") {
             items.remove(at);
-        } else if patch.is_array() {
-            items[at].value = json_patch::apply(&items[at].value, patch)?;
+        } else if let Some(operations) = patch.as_array() {
+            items[at].value = json_patch::apply(&items[at].value, operations)?;
         } else {
             merge(&mut items[at], patch)?;
         }
@@ -48,8 +49,16 @@ fn merge(item: &mut Item, patch: &Value) -> Result<(), String> {
         fields.remove("kind");
         fields.remove("apiVersion");
     }
-    item.value = strategic::apply(&item.value, &patch)?;
+    let of = schema::of_object(&item.value).unwrap_or_else(schema::any_object);
+    item.value = strategic::apply(of, &item.value, &patch).map_err(refusal)?;
     Ok(())
+}
+
+fn refusal(error: strategic::PatchError) -> String {
+    match error {
+        strategic::PatchError::Format(why) | strategic::PatchError::Content(why) => why.to_owned(),
+        strategic::PatchError::Other(why) => why,
+    }
 }
 
 fn named(patch: &Value, items: &[Item]) -> Result<usize, String> {
