@@ -1,9 +1,9 @@
-//! Which defaults the kinds of the infrastructure have: networks, storage, rights, admission, flow control, devices and
-//! aggregated APIs.
+//! Which defaults the kinds of the infrastructure have: networks, storage, rights, flow control, devices and aggregated APIs.
+//! The kinds of admission have theirs beside their expressions.
 
 use std::sync::Arc;
 
-use super::{admissionregistration as admission, flowcontrol, networking, rbac, resource, storage};
+use super::{flowcontrol, networking, rbac, resource, storage};
 use crate::object::Object;
 
 const HTTPS_PORT: i32 = 443;
@@ -35,22 +35,6 @@ pub fn default_object(object: &mut Object) {
                 service.port.get_or_insert(HTTPS_PORT);
             }
         }
-        _ => default_admission(object),
-    }
-}
-
-fn default_admission(object: &mut Object) {
-    match object {
-        Object::ValidatingWebhookConfiguration(o) => {
-            Arc::make_mut(o).webhooks.iter_mut().flatten().for_each(admission::default_validating_webhook);
-        }
-        Object::MutatingWebhookConfiguration(o) => {
-            Arc::make_mut(o).webhooks.iter_mut().flatten().for_each(admission::default_mutating_webhook);
-        }
-        Object::ValidatingAdmissionPolicy(o) => admission::default_validating_policy(Arc::make_mut(o)),
-        Object::MutatingAdmissionPolicy(o) => admission::default_mutating_policy(Arc::make_mut(o)),
-        Object::ValidatingAdmissionPolicyBinding(o) => admission::default_validating_binding(Arc::make_mut(o)),
-        Object::MutatingAdmissionPolicyBinding(o) => admission::default_mutating_binding(Arc::make_mut(o)),
         _ => {}
     }
 }

@@ -3,7 +3,6 @@
 //! difference shows in the pod-template-hash.
 //! Not here: defaults of kinds that have none, and of custom resources (their schema has them).
 
-mod admissionregistration;
 mod autoscaling;
 mod core;
 mod flowcontrol;

@@ -1,8 +1,7 @@
-//! Which rules the kinds of the infrastructure have: networks, storage, rights, admission, flow control, certificates and
+//! Which rules the kinds of the infrastructure have: networks, storage, rights, flow control, certificates, devices and
 //! the aggregated APIs. Each function says whether the kind has rules of its own here.
-//! Expressions of admission are compiled elsewhere.
+//! The kinds of admission are checked where their expressions are compiled.
 
-use super::admissionregistration::{Unchecked, bindings, policies, webhooks};
 use super::certificates::{self, Written};
 use super::errors::Errors;
 use super::flowcontrol::{level, schema};
@@ -39,7 +38,7 @@ pub fn create(object: &Object, errors: &mut Errors) -> bool {
         Object::ResourceClaimTemplate(o) => claims::create_template(o, errors),
         Object::ResourceSlice(o) => slices::create(o, errors),
         Object::DeviceClass(o) => claims::create_class(o, errors),
-        _ => return admission(object, None, errors),
+        _ => return false,
     }
     true
 }
@@ -71,9 +70,16 @@ pub fn update(next: &Object, current: &Object, errors: &mut Errors) -> bool {
         (Object::ResourceClaimTemplate(n), Object::ResourceClaimTemplate(c)) => claims::update_template(n, c, errors),
         (Object::ResourceSlice(n), Object::ResourceSlice(c)) => slices::update(n, c, errors),
         (Object::DeviceClass(n), Object::DeviceClass(c)) => claims::update_class(n, c, errors),
-        _ => return admission(next, Some(current), errors),
+        _ => return false,
     }
     true
+}
+
+/// What is wrong with the approval of a request; other kinds have none.
+pub fn update_approval(next: &Object, current: &Object, errors: &mut Errors) {
+    if let (Object::CertificateSigningRequest(n), Object::CertificateSigningRequest(c)) = (next, current) {
+        certificates::update(n, c, Written::Approval, errors);
+    }
 }
 
 /// What is wrong with an object's next status.
@@ -87,31 +93,6 @@ pub fn update_status(next: &Object, current: &Object, errors: &mut Errors) -> bo
         (Object::CertificateSigningRequest(n), Object::CertificateSigningRequest(c)) => certificates::update(n, c, Written::Status, errors),
         (Object::FlowSchema(n), _) => schema::status(n, errors),
         (Object::PriorityLevelConfiguration(n), _) => level::status(n, errors),
-        _ => return false,
-    }
-    true
-}
-
-/// The kinds of admission, new if there is no `current`.
-fn admission(next: &Object, current: Option<&Object>, errors: &mut Errors) -> bool {
-    let cel = &mut Unchecked;
-    match (next, current) {
-        (Object::ValidatingWebhookConfiguration(n), Some(Object::ValidatingWebhookConfiguration(c))) => {
-            webhooks::check_validating(n, Some(c), cel, errors);
-        }
-        (Object::ValidatingWebhookConfiguration(n), _) => webhooks::check_validating(n, None, cel, errors),
-        (Object::MutatingWebhookConfiguration(n), Some(Object::MutatingWebhookConfiguration(c))) => {
-            webhooks::check_mutating(n, Some(c), cel, errors);
-        }
-        (Object::MutatingWebhookConfiguration(n), _) => webhooks::check_mutating(n, None, cel, errors),
-        (Object::ValidatingAdmissionPolicy(n), Some(Object::ValidatingAdmissionPolicy(c))) => {
-            policies::check_validating(n, Some(c), cel, errors);
-        }
-        (Object::ValidatingAdmissionPolicy(n), _) => policies::check_validating(n, None, cel, errors),
-        (Object::MutatingAdmissionPolicy(n), Some(Object::MutatingAdmissionPolicy(c))) => policies::check_mutating(n, Some(c), cel, errors),
-        (Object::MutatingAdmissionPolicy(n), _) => policies::check_mutating(n, None, cel, errors),
-        (Object::ValidatingAdmissionPolicyBinding(n), _) => bindings::check_validating(n, errors),
-        (Object::MutatingAdmissionPolicyBinding(n), _) => bindings::check_mutating(n, errors),
         _ => return false,
     }
     true

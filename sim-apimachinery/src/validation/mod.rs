@@ -5,7 +5,6 @@
 //! Sources: pkg/apis/*/validation, and registry/rest for what every kind is asked on top.
 //! Kinds without a file of their own have their metadata checked and nothing else.
 
-pub mod admissionregistration;
 mod api_services;
 mod autoscaling;
 mod autoscaling_metrics;
@@ -77,9 +76,10 @@ pub fn validate_part(next: &Object, current: &Object, part: Part) -> Vec<Cause> 
     metadata::validate_common_update(next.metadata(), current.metadata(), &mut errors);
     match part {
         Part::Main | Part::Scale => update(next, current, &mut errors),
+        Part::Approval => infrastructure::update_approval(next, current, &mut errors),
         Part::Status => status::update(next, current, &mut errors),
         Part::Resize | Part::EphemeralContainers => pod_update(next, current, part, &mut errors),
-        Part::Finalize | Part::Approval => {}
+        Part::Finalize => {}
     }
     errors.into_causes()
 }

@@ -63,9 +63,9 @@ impl ApiServer {
 
     fn check_new(&mut self, object: &Object, call: &mut Call<'_>) -> Outcome<()> {
         let own = self.extension_errors(object, None, Part::Main, call)?;
-        let mut errors = sim_apimachinery::validation::validate_create(object);
+        let mut errors = self.check_device_access(object);
+        errors.extend(sim_apimachinery::validation::validate_create(object));
         errors.extend(own);
-        errors.extend(self.check_device_access(object));
         errors.extend(super::admission_policies::registration_errors(object));
         if !errors.is_empty() {
             return Err(Box::new(Status::invalid(object.kind(), object.name(), errors)));

@@ -6,10 +6,12 @@
 
 mod system;
 
-use sim_apimachinery::Object;
+use std::sync::Arc;
+
+use sim_apimachinery::{Object, Part};
 
 use super::ApiServer;
-use crate::etcd::Write;
+use crate::etcd::{Tracking, Write};
 use crate::time::SimTime;
 use crate::trace::BEGINNING;
 
@@ -30,10 +32,25 @@ impl ApiServer {
         let metadata = object.metadata_mut();
         metadata.uid = Some(self.services.uuid());
         metadata.creation_timestamp = Some(now.to_time());
-        let write = Write { time: now, manager: SERVER.into(), step: BEGINNING, tracking: None };
+        let tracking = Tracking { api_version: None, part: Part::Main, written: Some(as_written(object.clone())), managers: None };
+        let write = Write { time: now, manager: SERVER.into(), step: BEGINNING, tracking: Some(Box::new(tracking)) };
         let planted = self.etcd.create(object, write);
         debug_assert!(planted.is_ok(), "the store had none of the first objects");
     }
+}
+
+/// What the maker of an object wrote of it: the rest is the server's own.
+fn as_written(mut object: Object) -> Object {
+    object.reset_status();
+    match &mut object {
+        Object::Namespace(namespace) => Arc::make_mut(namespace).spec = None,
+        Object::Service(service) => {
+            let spec = Arc::make_mut(service).spec.get_or_insert_default();
+            (spec.cluster_ips, spec.ip_families) = (None, None);
+        }
+        _ => {}
+    }
+    object
 }
 
 /// An object from its JSON, which is written here and so is right.

@@ -57,6 +57,11 @@ fn prepare_request(current: &CertificateSigningRequest, next: &mut CertificateSi
             keep_decisions(current, next);
             date_conditions(current, next, now);
         }
+        Part::Approval => {
+            date_conditions(current, next, now);
+            let conditions = next.status.take().and_then(|s| s.conditions);
+            next.status = Some(CertificateSigningRequestStatus { conditions, ..current.status.clone().unwrap_or_default() });
+        }
         _ => next.status = current.status.clone(),
     }
 }
