@@ -26,20 +26,12 @@ const POD_FIELDS: [&str; 16] = [
 const CONTAINER_FIELDS: [&str; 7] =
     ["volumeDevices", "stdin", "tty", "workingDir", "resizePolicy", "securityContext", "restartPolicyRules"];
 /// Values of the fields above that say what holds anyway.
-const HARMLESS: [(&str, &str); 2] = [("dnsPolicy", "ClusterFirst"), ("completionMode", "NonIndexed")];
+const HARMLESS: [(&str, &str); 1] = [("dnsPolicy", "ClusterFirst")];
 /// Sources of volumes that hold something here.
 const VOLUMES: [&str; 8] =
     ["configMap", "secret", "downwardAPI", "projected", "emptyDir", "hostPath", "persistentVolumeClaim", "ephemeral"];
 /// Fields of a job that nothing here acts on.
-const JOB_FIELDS: [&str; 7] = [
-    "completionMode",
-    "podFailurePolicy",
-    "successPolicy",
-    "backoffLimitPerIndex",
-    "maxFailedIndexes",
-    "ttlSecondsAfterFinished",
-    "managedBy",
-];
+const JOB_FIELDS: [&str; 4] = ["successPolicy", "backoffLimitPerIndex", "maxFailedIndexes", "managedBy"];
 /// Fields of a service that nothing here acts on.
 const SERVICE_FIELDS: [&str; 4] = ["trafficDistribution", "loadBalancerSourceRanges", "loadBalancerClass", "healthCheckNodePort"];
 
@@ -48,10 +40,10 @@ pub(super) fn unsimulated(object: &Object) -> Vec<String> {
     let value = object.to_json();
     match object.kind() {
         Kind::Pod => pod(&value["spec"]),
-        Kind::Deployment | Kind::ReplicaSet => pod(&value["spec"]["template"]["spec"]),
-        Kind::StatefulSet | Kind::DaemonSet | Kind::CronJob | Kind::ReplicationController => {
-            vec!["the whole object (its controller)".into()]
+        Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicationController => {
+            pod(&value["spec"]["template"]["spec"])
         }
+        Kind::CronJob => pod(&value["spec"]["jobTemplate"]["spec"]["template"]["spec"]),
         Kind::Ingress | Kind::IngressClass | Kind::NetworkPolicy => vec!["the whole object".into()],
         Kind::Job => {
             let mut found = present(&value["spec"], &JOB_FIELDS, "spec");
