@@ -104,7 +104,7 @@ mod tests {
 
     fn broken_by(states: &[Value]) -> Vec<&'static str> {
         let mut etcd = Etcd::new();
-        let write = || Write { time: SimTime(0), manager: "test".into(), step: 0 };
+        let write = || Write { time: SimTime(0), manager: "test".into(), step: 0, tracking: None };
         for (at, state) in states.iter().enumerate() {
             let object = Object::from_json(Kind::Pod, state.clone()).expect("a pod");
             match at {
