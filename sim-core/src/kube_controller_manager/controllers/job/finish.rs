@@ -53,7 +53,7 @@ pub fn decide(job: &Job, tally: &Tally, now: SimTime) -> Option<Ending> {
 pub fn deadline_left(job: &Job, now: SimTime) -> Option<Nanos> {
     let seconds = job.spec.as_ref().and_then(|s| s.active_deadline_seconds)?;
     let start = job.status.as_ref().and_then(|s| s.start_time.as_ref()).map(SimTime::from_time)?;
-    Some(start.plus(seconds.max(0) as u64 * SECOND).since(now))
+    Some(start.plus((seconds.max(0) as u64).saturating_mul(SECOND)).since(now))
 }
 
 /// Whether enough pods have succeeded and none runs.

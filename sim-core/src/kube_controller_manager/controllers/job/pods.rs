@@ -95,7 +95,7 @@ pub fn finished_at(pod: &Pod) -> SimTime {
     let deleted = || {
         let at = pod.metadata.deletion_timestamp.as_ref().map(SimTime::from_time)?;
         let grace = u64::try_from(pod.metadata.deletion_grace_period_seconds.unwrap_or(0)).unwrap_or(0);
-        Some(SimTime(at.0.saturating_sub(grace * SECOND)))
+        Some(SimTime(at.0.saturating_sub(grace.saturating_mul(SECOND))))
     };
     ends.map(SimTime::from_time).max().or_else(deleted).unwrap_or_else(created)
 }
