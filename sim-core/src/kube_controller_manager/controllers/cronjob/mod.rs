@@ -152,7 +152,7 @@ impl CronJobController {
     /// Whether a job may be made for this time; jobs to be replaced are deleted.
     fn may_start(&self, next: &mut CronJob, scheduled: i64, now: SimTime, about: &ObjectReference, plan: &mut Plan) -> bool {
         let deadline = next.spec.starting_deadline_seconds;
-        let late = deadline.is_some_and(|d| u64::try_from(scheduled.saturating_add(d)).unwrap_or(0) < now.seconds());
+        let late = deadline.is_some_and(|d| SimTime(u64::try_from(scheduled.saturating_add(d)).unwrap_or(0).saturating_mul(SECOND)) < now);
         if late {
             let at = Timestamp::from_second(scheduled).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
             plan.tell(EventDraft::warning(about.clone(), "MissSchedule", format!("Missed scheduled time to start a job: {at}")));
