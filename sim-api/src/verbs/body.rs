@@ -75,7 +75,7 @@ pub fn object(exchange: &mut Exchange<'_>) -> Outcome<Object> {
 }
 
 /// The body as text; protobuf is turned into the JSON it stands for.
-fn text_of(exchange: &Exchange<'_>) -> Outcome<(decoding::Media, Vec<u8>)> {
+pub fn text_of(exchange: &Exchange<'_>) -> Outcome<(decoding::Media, Vec<u8>)> {
     let body = &exchange.request.body;
     match media(exchange)? {
         Media::Json => Ok((decoding::Media::Json, body.clone())),

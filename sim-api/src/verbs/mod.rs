@@ -4,6 +4,7 @@ mod body;
 mod delete;
 pub mod pods;
 mod read;
+pub mod scale;
 mod show;
 mod table;
 mod write;

@@ -31,7 +31,8 @@ pub fn update(exchange: &mut Exchange<'_>, part: Part) -> Outcome<Answer> {
     }
 }
 
-fn check_name(sent: &str, named: &str) -> Outcome<()> {
+/// Refuses a body that names another object than the URL.
+pub fn check_name(sent: &str, named: &str) -> Outcome<()> {
     match sent {
         "" => Err(bad_request(format!("the name of the object ({named} based on URL) was undeterminable: name must be provided"))),
         sent if sent != named => Err(bad_request(format!("the name of the object ({sent}) does not match the name on the URL ({named})"))),
@@ -52,7 +53,8 @@ pub fn patch(exchange: &mut Exchange<'_>, part: Part) -> Outcome<Answer> {
     }
 }
 
-fn decode_patch(exchange: &mut Exchange<'_>) -> Outcome<DecodedPatch> {
+/// The patch in the body, as its media type says; reads the options that go with it.
+pub fn decode_patch(exchange: &mut Exchange<'_>) -> Outcome<DecodedPatch> {
     let media = exchange.request.header("content-type").unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let patch_type = match media.as_str() {

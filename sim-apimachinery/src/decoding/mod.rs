@@ -104,8 +104,21 @@ pub fn decode(
 
 /// A value of a kind at an `apiVersion` as an object.
 pub fn to_object(kind: Kind, api_version: &str, value: Value) -> Result<Object, Box<Status>> {
-    let held = conversion::to_held(kind, api_version, value);
+    let mut held = conversion::to_held(kind, api_version, value);
+    keep_empty_selector(kind, &mut held);
     Object::from_json(kind, held).map_err(|e| bad_request(e.to_string()))
+}
+
+/// For some kinds a selector that is empty is another mistake than none at all. The typed form cannot tell the two apart
+/// unless the empty one holds an empty map.
+fn keep_empty_selector(kind: Kind, held: &mut Value) {
+    let matters = matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet);
+    let selector = held.pointer_mut("/spec/selector").filter(|_| matters);
+    if let Some(Value::Object(selector)) = selector
+        && selector.is_empty()
+    {
+        selector.insert("matchLabels".into(), Value::Object(Default::default()));
+    }
 }
 
 /// Reads a value of the expected type.

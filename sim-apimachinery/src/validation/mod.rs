@@ -48,6 +48,7 @@ mod workload_status;
 mod workloads;
 
 use errors::Errors;
+use k8s_openapi::api::core::v1::Event;
 
 use crate::object::Object;
 use crate::request::Part;
@@ -59,6 +60,17 @@ pub fn validate_create(object: &Object) -> Vec<Cause> {
     create(object, &mut errors);
     if errors.is_empty() {
         metadata::validate_common(object.metadata(), object.kind().is_namespaced(), &mut errors);
+    }
+    errors.into_causes()
+}
+
+/// What is wrong with an event, new or (with its current state) changed, as `events.k8s.io/v1` sees it. The rules are others
+/// than those of the core group.
+pub fn validate_new_style_event(next: &Event, current: Option<&Event>) -> Vec<Cause> {
+    let mut errors = Errors::new();
+    match current {
+        Some(current) => event::update(next, current, true, &mut errors),
+        None => event::create(next, true, &mut errors),
     }
     errors.into_causes()
 }

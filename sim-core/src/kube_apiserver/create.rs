@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::managed_fields::Managers;
-use sim_apimachinery::{Kind, Object, ObjectKey, Part, Reason, Status, Trait};
+use sim_apimachinery::{Kind, Object, ObjectKey, Part, Reason, Status, Trait, validation};
 
 use super::admission::{self, Asked};
 use super::ownership::{self, Sent};
@@ -16,6 +16,11 @@ use crate::time::SimTime;
 const GENERATED_BASE_MAX: usize = 58;
 /// How often a clash of generated names is tried again.
 const GENERATED_TRIES_MAX: usize = 8;
+
+/// Whether the client speaks `events.k8s.io`, where events have rules of their own.
+pub(super) fn is_new_style(call: &Call<'_>) -> bool {
+    call.api_version.as_deref() == Some("events.k8s.io/v1")
+}
 
 impl ApiServer {
     pub(super) fn create(&mut self, object: Object, call: &mut Call<'_>) -> Outcome<Object> {
@@ -64,7 +69,10 @@ impl ApiServer {
     fn check_new(&mut self, object: &Object, call: &mut Call<'_>) -> Outcome<()> {
         let own = self.extension_errors(object, None, Part::Main, call)?;
         let mut errors = self.check_device_access(object);
-        errors.extend(sim_apimachinery::validation::validate_create(object));
+        errors.extend(match object {
+            Object::Event(event) if is_new_style(call) => validation::validate_new_style_event(event, None),
+            _ => validation::validate_create(object),
+        });
         errors.extend(own);
         errors.extend(super::admission_policies::registration_errors(object));
         if !errors.is_empty() {

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use sim_apimachinery::managed_fields::Managers;
-use sim_apimachinery::{Kind, Object, Part, Reason, Status};
+use sim_apimachinery::{Kind, Object, Part, Reason, Status, validation};
 
 use super::admission::Asked;
+use super::create::is_new_style;
 use super::ownership::{self, Sent};
 use super::{ApiServer, Call, Outcome, pod_strategy, preconditions, strategy};
 use crate::etcd::Tracking;
@@ -86,7 +87,12 @@ impl ApiServer {
         // What components write to statuses is theirs to know: only the writes of users are checked.
         if part != Part::Status || call.user.is_some() {
             let own = self.extension_errors(next, Some(current), part, call)?;
-            let mut errors = sim_apimachinery::validation::validate_part(next, current, part);
+            let mut errors = match (&*next, current) {
+                (Object::Event(next), Object::Event(current)) if is_new_style(call) => {
+                    validation::validate_new_style_event(next, Some(current))
+                }
+                _ => validation::validate_part(next, current, part),
+            };
             errors.extend(own);
             if part == Part::Main {
                 errors.extend(super::admission_policies::registration_errors(next));
