@@ -43,17 +43,19 @@ pub(super) fn unsimulated(object: &Object) -> Vec<String> {
         Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicationController => {
             pod(&value["spec"]["template"]["spec"])
         }
-        Kind::CronJob => pod(&value["spec"]["jobTemplate"]["spec"]["template"]["spec"]),
+        Kind::CronJob => job(&value["spec"]["jobTemplate"]["spec"]),
         Kind::Ingress | Kind::IngressClass | Kind::NetworkPolicy => vec!["the whole object".into()],
-        Kind::Job => {
-            let mut found = present(&value["spec"], &JOB_FIELDS, "spec");
-            found.extend(pod(&value["spec"]["template"]["spec"]));
-            found
-        }
+        Kind::Job => job(&value["spec"]),
         Kind::Service => present(&value["spec"], &SERVICE_FIELDS, "spec"),
         Kind::HorizontalPodAutoscaler => metrics(&value["spec"]),
         _ => vec![],
     }
+}
+
+fn job(spec: &Value) -> Vec<String> {
+    let mut found = present(spec, &JOB_FIELDS, "spec");
+    found.extend(pod(&spec["template"]["spec"]));
+    found
 }
 
 fn pod(spec: &Value) -> Vec<String> {
