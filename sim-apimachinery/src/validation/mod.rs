@@ -91,7 +91,11 @@ pub fn validate_part(next: &Object, current: &Object, part: Part) -> Vec<Cause> 
         Part::Approval => infrastructure::update_approval(next, current, &mut errors),
         Part::Status => status::update(next, current, &mut errors),
         Part::Resize | Part::EphemeralContainers => pod_update(next, current, part, &mut errors),
-        Part::Finalize => {}
+        Part::Finalize => {
+            if let (Object::Namespace(next), Object::Namespace(current)) = (next, current) {
+                cluster::namespace_finalize(next, current, &mut errors);
+            }
+        }
     }
     errors.into_causes()
 }
