@@ -125,14 +125,17 @@ fn too_large() -> Box<Status> {
 
 fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
-    let Some(served) = Served::built_in(&group, &version, &path.resource) else {
+    let custom = cluster.apiserver().custom_resource(&group, &version, &path.resource);
+    let of_custom = || custom.as_ref().map(|r| Served { kind: r.kind(), group: &group, version: &version });
+    let Some(served) = Served::built_in(&group, &version, &path.resource).or_else(of_custom) else {
         return if pages::is_group_served(cluster, &group) { Err(no_resource()) } else { Ok(pages::not_found().into()) };
     };
     if !served.is_namespaced() && !path.namespace.is_empty() && path.resource != "namespaces" {
         return Err(no_resource());
     }
     let in_namespace = !path.namespace.is_empty();
-    let methods = served.methods(&path.name, &path.subresource, in_namespace).ok_or_else(no_resource)?;
+    let no_path = || if custom.is_some() { Box::new(Status::not_found(served.kind, &path.name)) } else { no_resource() };
+    let methods = served.methods(&path.name, &path.subresource, in_namespace).ok_or_else(no_path)?;
     let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
     if served.is_namespaced() && !in_namespace && !path.name.is_empty() {
         return Err(no_resource());
@@ -154,7 +157,7 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
         served,
         accepted,
         user,
-        warnings: vec![],
+        warnings: custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).into_iter().collect(),
         strict_errors: vec![],
         dry_run: false,
         field_validation: FieldValidation::Warn,

@@ -161,7 +161,8 @@ impl Watch {
 
     fn show(&mut self, cluster: &mut Cluster, object: &Object) -> Value {
         let (group, version) = (self.group.clone(), self.version.clone());
-        self.shown.event(cluster, &Served { kind: self.kind, group: &group, version: &version }, object)
+        let object = cluster.apiserver().present(object, self.kind);
+        self.shown.event(cluster, &Served { kind: self.kind, group: &group, version: &version }, &object)
     }
 
     /// A frame that tells how far the stream is.

@@ -1,8 +1,10 @@
 //! Bodies: the media type, and the object in it.
 
 use serde_json::Value;
+use sim_apimachinery::decoding::{Decoded, Expected};
 use sim_apimachinery::yaml::{self, Limits};
-use sim_apimachinery::{Kind, Object, Reason, Status, decoding, schema};
+use sim_apimachinery::{FieldValidation, Kind, Object, Reason, Status, decoding, schema};
+use sim_core::kube_apiserver::apiextensions::{CustomResource, decode_custom};
 
 use crate::frontend::{Exchange, Outcome};
 use crate::protobuf;
@@ -63,15 +65,39 @@ pub fn decode(exchange: &Exchange<'_>) -> Outcome<Value> {
 pub fn object(exchange: &mut Exchange<'_>) -> Outcome<Object> {
     let (kind, api_version) = (exchange.served.kind, exchange.served.api_version());
     let (written, text) = text_of(exchange)?;
-    let custom = matches!(kind, Kind::Custom(_)).then(schema::any_object);
     let validation = exchange.field_validation;
-    let (mut object, warnings) = decoding::decode(kind, &api_version, custom, written, &text, validation)?;
+    let (mut object, warnings) = match custom_resource(exchange) {
+        Some(resource) => custom_object(&resource, &api_version, written, &text, validation)?,
+        None => decoding::decode(kind, &api_version, None, written, &text, validation)?,
+    };
     exchange.warnings.extend(warnings);
     if exchange.served.is_namespaced() {
         exchange.check_namespace(Some(object.namespace()))?;
         object.metadata_mut().namespace = Some(exchange.path.namespace.clone());
     }
     Ok(object)
+}
+
+fn custom_resource(exchange: &Exchange<'_>) -> Option<CustomResource> {
+    let Kind::Custom(_) = exchange.served.kind else { return None };
+    let apiserver = exchange.cluster.apiserver();
+    apiserver.custom_resource(exchange.served.group, exchange.served.version, &exchange.path.resource)
+}
+
+/// A body of which the decoder asks only that it says what it is; the rest is its definition's to say.
+fn custom_object(
+    resource: &CustomResource,
+    api_version: &str,
+    written: decoding::Media,
+    text: &[u8],
+    validation: FieldValidation,
+) -> Outcome<(Object, Vec<String>)> {
+    let unknown = || bad_request(format!("no version {api_version:?} of {} is known", resource.kind()));
+    let expected = Expected::kind(resource.kind(), api_version, Some(schema::any_object())).ok_or_else(unknown)?;
+    let Decoded { value, mut warnings } = decoding::decode_value(&expected, written, text, validation)?;
+    let (object, more) = decode_custom(resource, value, validation)?;
+    warnings.extend(more);
+    Ok((object, warnings))
 }
 
 /// The body as text; protobuf is turned into the JSON it stands for.
