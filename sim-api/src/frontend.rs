@@ -16,7 +16,7 @@ use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
-use crate::{metrics, pages, reviews, subresources, verbs};
+use crate::{discovery, metrics, pages, reviews, subresources, verbs};
 
 /// Bodies may have this many bytes.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -123,22 +123,28 @@ fn too_large() -> Box<Status> {
     Box::new(Status::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {BODY_BYTES_MAX}")))
 }
 
+/// A path at which no resource is: groups that only definitions make answer as paths do that nobody knows.
+fn nothing_at(group: &str) -> Outcome<Answer> {
+    let is_built_in = discovery::groups(&[]).iter().any(|served| served.name == group);
+    if is_built_in { Err(no_resource()) } else { Ok(pages::not_found().into()) }
+}
+
 fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
     let custom = cluster.apiserver().custom_resource(&group, &version, &path.resource);
     let of_custom = || custom.as_ref().map(|r| Served { kind: r.kind(), group: &group, version: &version });
     let Some(served) = Served::built_in(&group, &version, &path.resource).or_else(of_custom) else {
-        return if pages::is_group_served(cluster, &group) { Err(no_resource()) } else { Ok(pages::not_found().into()) };
+        return nothing_at(&group);
     };
     if !served.is_namespaced() && !path.namespace.is_empty() && path.resource != "namespaces" {
-        return Err(no_resource());
+        return nothing_at(&group);
     }
     let in_namespace = !path.namespace.is_empty();
     let no_path = || if custom.is_some() { Box::new(Status::not_found(served.kind, &path.name)) } else { no_resource() };
     let methods = served.methods(&path.name, &path.subresource, in_namespace).ok_or_else(no_path)?;
     let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
     if served.is_namespaced() && !in_namespace && !path.name.is_empty() {
-        return Err(no_resource());
+        return nothing_at(&group);
     }
     if !methods.contains(&method) {
         return Err(wrong_method());
