@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{REFERENCE, archive};
 use crate::discovery::TypeName;
 
-/// Which media types an operation speaks.
+/// Which media types an operation speaks. CBOR is off by default.
 #[derive(Clone, Copy)]
 pub(super) enum Media {
     /// The encodings of objects.
@@ -28,24 +28,16 @@ pub(super) enum Media {
 
 impl Media {
     fn types(self) -> &'static [&'static str] {
-        const OBJECT: [&str; 4] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
-        const STREAM: [&str; 7] = [
-            OBJECT[0],
-            OBJECT[1],
-            OBJECT[2],
-            OBJECT[3],
-            "application/json;stream=watch",
-            "application/vnd.kubernetes.protobuf;stream=watch",
-            "application/cbor-seq",
-        ];
-        const TEXT: [&str; 5] = ["text/plain", OBJECT[0], OBJECT[1], OBJECT[2], OBJECT[3]];
+        const OBJECT: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+        const STREAM: [&str; 5] =
+            [OBJECT[0], OBJECT[1], OBJECT[2], "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+        const TEXT: [&str; 4] = ["text/plain", OBJECT[0], OBJECT[1], OBJECT[2]];
         match self {
-            Media::Object => &OBJECT,
+            Media::Object | Media::Discovery => &OBJECT,
             Media::Stream => &STREAM,
             Media::Text => &TEXT,
             Media::Any => &["*/*"],
             Media::Custom => &OBJECT[..2],
-            Media::Discovery => &OBJECT[..3],
             Media::Json => &OBJECT[..1],
             Media::KeySet => &["application/jwk-set+json"],
         }
@@ -53,12 +45,11 @@ impl Media {
 }
 
 /// Media types of patches.
-pub(super) const PATCHES: [&str; 5] = [
+pub(super) const PATCHES: [&str; 4] = [
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
-    "application/apply-patch+cbor",
 ];
 
 /// Media types of patches to custom objects.
