@@ -115,7 +115,7 @@ fn any_call() -> impl Strategy<Value = Call> {
         1 => any_key().prop_map(|key| Call::Ask(Verb::GetScale { key })),
         1 => (any_key(), -2..9_i32).prop_map(|(key, replicas)| Call::Ask(Verb::UpdateScale { key, replicas, resource_version: None })),
         1 => any_key().prop_map(|pod| Call::Ask(Verb::Evict { pod, options: Default::default() })),
-        1 => any_key().prop_map(|pod| Call::Ask(Verb::Bind { pod, uid: String::new(), node: "a".into() })),
+        1 => any_key().prop_map(|pod| Call::Ask(Verb::Bind { pod, uid: String::new(), node: "a".into(), with: Default::default() })),
         1 => any_key().prop_map(|k| Call::Ask(Verb::List { kind: k.kind, namespace: k.namespace, options: Box::new(chosen()) })),
         1 => any_key().prop_map(|k| Call::Ask(Verb::DeleteCollection { kind: k.kind, namespace: k.namespace, selected: Box::default(), options: Default::default() })),
     ]
