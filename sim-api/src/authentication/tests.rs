@@ -38,9 +38,9 @@ impl Face {
     fn who(&mut self, headers: &[(&str, &str)]) -> Value {
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
         let (_, mut answer) = self.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", headers, body);
-        match answer["status"]["userInfo"].take() {
-            Value::Null => answer["message"].take(),
-            user => user,
+        match answer["status"].get("userInfo").cloned() {
+            None => answer["message"].take(),
+            Some(user) => user,
         }
     }
 

@@ -48,7 +48,8 @@ enum Told {
 }
 
 /// Words of the scanner used here, goyaml's words for the same, and who in goyaml tells them.
-const WORDS: [(&str, &str, Told); 15] = [
+const WORDS: [(&str, &str, Told); 16] = [
+    ("illegal placement of ':' indicator", "did not find expected ',' or ']'", Told::Parser),
     ("flow sequence, expected ',' or ']'", "did not find expected ',' or ']'", Told::Parser),
     ("did not find expected ',' or '}'", "did not find expected ',' or '}'", Told::Parser),
     ("mismatched bracket '['", "did not find expected ',' or ']'", Told::Parser),

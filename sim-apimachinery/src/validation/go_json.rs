@@ -83,6 +83,7 @@ fn context(before: &[u8]) -> String {
 
 /// Whether the last string of an object was a value: what stands before it is a colon.
 fn after_value(before: &[u8]) -> bool {
+    let before = before.trim_ascii_end();
     let text = before.strip_suffix(b"\"").unwrap_or(before);
     let start = (0..text.len()).rev().find(|i| text[*i] == b'"' && (*i == 0 || text[*i - 1] != b'\\')).unwrap_or(0);
     text[..start].iter().rev().find(|b| !b.is_ascii_whitespace()) == Some(&b':')

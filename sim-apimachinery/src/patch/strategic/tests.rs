@@ -79,5 +79,5 @@ fn keys_are_retained_and_items_of_sets_deleted() {
     let finalizers = |f: Value| json!({"metadata": {"finalizers": f}});
     let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}});
     assert_eq!(apply(deployment(), &finalizers(json!(["a", "b"])), &patch), Ok(finalizers(json!(["b"]))));
-    assert_eq!(apply(deployment(), &finalizers(json!(["a"])), &finalizers(json!(["b"]))), Ok(finalizers(json!(["a", "b"]))));
+    assert_eq!(apply(deployment(), &finalizers(json!(["a"])), &finalizers(json!(["b"]))), Ok(finalizers(json!(["b", "a"]))));
 }

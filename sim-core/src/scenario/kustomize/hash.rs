@@ -1,12 +1,12 @@
 //! The hash at the end of a generated object's name: SHA-256 of its content as Go writes JSON, in an alphabet without
-//! vowels. Source: kustomize api/hasher.
+//! vowels. The name itself does not count, as in kubectl 1.32 (kustomize 5.5). Source: kustomize api/hasher.
 
 use serde_json::{Value, json};
 
 /// The hash of a config map or secret.
 pub fn of(object: &Value) -> String {
     let field = |path: &str| object.pointer(path).cloned().unwrap_or_else(|| "".into());
-    let mut content = json!({"kind": object["kind"], "name": field("/metadata/name"), "data": field("/data")});
+    let mut content = json!({"kind": object["kind"], "name": "", "data": field("/data")});
     if object["kind"] == "Secret" {
         content["type"] = field("/type");
     }

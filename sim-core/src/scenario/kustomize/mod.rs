@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_those_of_the_documentation() {
+    fn hashes_are_those_of_kubectl_kustomize() {
         let over = "configMapGenerator:\n- {name: example-configmap-1, files: [application.properties]}\n- {name: example-configmap-2, literals: [FOO=Bar]}\nsecretGenerator:\n- {name: example-secret, files: [password.txt]}\n- {name: example-secret, namespace: b, literals: [username=admin, password=secret]}\n";
         let objects = built(&[
             ("over/kustomization.yaml", over),
@@ -344,7 +344,7 @@ mod tests {
         let names: Vec<&str> = objects.iter().filter_map(|o| o["metadata"]["name"].as_str()).collect();
         assert_eq!(
             names,
-            ["example-configmap-1-8mbdf7882g", "example-configmap-2-g2hdhfc6tk", "example-secret-t2kt65hgtb", "example-secret-t52t6g96d8"]
+            ["example-configmap-1-g4hk9g2ff8", "example-configmap-2-42cfbf598f", "example-secret-8c5228dkb9", "example-secret-2kdd8ckcc7"]
         );
     }
 
