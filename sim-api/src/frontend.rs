@@ -109,8 +109,25 @@ impl Frontend {
         let user = self.authentication.impersonate(cluster, request, &asked)?;
         let asked = Attributes { user: user.clone(), ..asked };
         let decision = cluster.apiserver().authorize(&asked);
-        if decision.allowed { Ok(user) } else { Err(Box::new(asked.forbidden(&decision.reason))) }
+        if !decision.allowed {
+            return Err(Box::new(asked.forbidden(&decision.reason)));
+        }
+        check_upgrade(cluster, asked)?;
+        Ok(user)
     }
+}
+
+/// A stream into a pod that is opened with GET, as WebSockets are, also needs the right to create it, which opening one
+/// with POST always needed (AuthorizePodWebsocketUpgradeCreatePermission).
+fn check_upgrade(cluster: &Cluster, asked: Attributes) -> Outcome<()> {
+    let streams = asked.group.is_empty() && asked.resource == "pods" && matches!(&*asked.subresource, "exec" | "attach" | "portforward");
+    if !streams || asked.verb == "create" {
+        return Ok(());
+    }
+    let asked = Attributes { verb: "create".into(), ..asked };
+    let decision = cluster.apiserver().authorize(&asked);
+    let refused = || Box::new(Status::forbidden(sim_apimachinery::Kind::Pod, &asked.name, &decision.reason));
+    if decision.allowed { Ok(()) } else { Err(refused()) }
 }
 
 fn finish(response: &mut Response) {

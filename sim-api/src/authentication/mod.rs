@@ -9,7 +9,6 @@ mod impersonation;
 mod openid;
 mod service_account;
 mod signing;
-mod token_file;
 mod token_request;
 mod token_review;
 
@@ -22,7 +21,6 @@ use sim_core::kube_apiserver::authorization::Attributes;
 
 pub use self::certificate::user_of_certificate;
 pub use self::openid::{is_openid_path, serve as serve_openid};
-pub use self::token_file::parse as parse_token_file;
 pub use self::token_request::{create as create_token, default_seconds};
 pub use self::token_review::{review as token_review, self_review};
 use crate::frontend::Outcome;

@@ -20,7 +20,7 @@ const SETTLE: u64 = 30 * SECOND;
 
 impl Cluster {
     pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>, settings: &Settings) {
-        self.apiserver.bootstrap(self.now);
+        self.apiserver.bootstrap(self.now, settings.has("kube-controller-manager"));
         self.apiserver.plant_first_objects(self.now);
         self.plant(hostpath_class());
         self.told = self.etcd().revision();

@@ -6,7 +6,7 @@ use crate::time::SimTime;
 
 fn server() -> ApiServer {
     let mut apiserver = ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, 1);
-    apiserver.bootstrap(SimTime(1_795_222_842_000_000_000));
+    apiserver.bootstrap(SimTime(1_795_222_842_000_000_000), true);
     apiserver
 }
 

@@ -21,7 +21,7 @@ struct Server {
 impl Server {
     fn new() -> Server {
         let mut apiserver = ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, 1);
-        apiserver.bootstrap(NOW);
+        apiserver.bootstrap(NOW, true);
         let mut server = Server { apiserver, trace: Trace::new(NOW) };
         server.make(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "here"}}), None).expect("it is valid");
         server

@@ -2,7 +2,7 @@
 //! configuration of priority and fairness, the services of its own API groups, the service network.
 //! They are read once per process, go past admission and validation, which have nothing to say to them, and no step of
 //! the trace tells of them. Each is owned by the part of the API server that makes it, as a recorded cluster shows.
-//! Not modelled: the reconciliation of these objects at a restart of the API server, and of the service network's address
+//! Not modelled: the clusterrole-aggregation controller's work on roles that change later; the reconciliation of these objects at a restart of the API server, and of the service network's address
 //! objects with the services that come later.
 
 mod api_services;
@@ -33,10 +33,14 @@ static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
 });
 
 impl ApiServer {
-    /// Plants the objects that the API server makes itself.
-    pub fn bootstrap(&mut self, now: SimTime) {
+    /// Plants the objects that the API server makes itself. Where controllers run, the roles that aggregate others are
+    /// filled, as the clusterrole-aggregation controller leaves them in a cluster that has been up for a while.
+    pub fn bootstrap(&mut self, now: SimTime, aggregated: bool) {
         for object in OBJECTS.iter() {
             let mut object = object.clone();
+            if aggregated {
+                policy::aggregate(&mut object, &OBJECTS);
+            }
             date(&mut object, &now.to_time());
             object.metadata_mut().uid = Some(self.random.uuid());
             self.bindings.changed(None, Some(&object));

@@ -1,5 +1,5 @@
 //! The roles and bindings every cluster starts with, read from `policy.txt`.
-//! What `admin`, `edit` and `view` aggregate is filled in by the clusterrole-aggregation controller, as in a real cluster.
+//! `admin`, `edit` and `view` aggregate others and have no rules of their own; `aggregate` fills them.
 //! Not modelled: reconciliation of changed defaults at a restart of the API server (`rbac.authorization.kubernetes.io/autoupdate`).
 
 use std::collections::BTreeMap;
@@ -32,6 +32,41 @@ pub fn node_rules() -> &'static [PolicyRule] {
         node.unwrap_or_default()
     });
     &RULES
+}
+
+/// Gives a role that aggregates others their rules: in the order of the roles' names, each rule once.
+/// An aggregated role that is aggregated itself (`view` in `edit` in `admin`) brings what it has aggregated.
+pub fn aggregate(object: &mut Object, all: &[Object]) {
+    let Object::ClusterRole(role) = object else { return };
+    if role.aggregation_rule.is_none() {
+        return;
+    }
+    let rules = aggregated_rules(role, all);
+    let role = std::sync::Arc::make_mut(role);
+    let fields = json!({"f:rules": {}});
+    let entry = owned("clusterrole-aggregation-controller", "Apply", "rbac.authorization.k8s.io/v1", "", fields);
+    role.metadata.managed_fields.get_or_insert_default().insert(0, entry);
+    role.rules = Some(rules);
+}
+
+fn aggregated_rules(role: &ClusterRole, all: &[Object]) -> Vec<PolicyRule> {
+    let selectors = role.aggregation_rule.iter().flat_map(|r| r.cluster_role_selectors.iter().flatten());
+    let wanted: Vec<_> = selectors.flat_map(|s| s.match_labels.iter().flatten()).collect();
+    let mut rules: Vec<PolicyRule> = Vec::new();
+    for other in all {
+        let Object::ClusterRole(other) = other else { continue };
+        let labels = other.metadata.labels.as_ref();
+        if !wanted.iter().any(|(key, value)| labels.and_then(|l| l.get(*key)) == Some(*value)) {
+            continue;
+        }
+        let own = other.rules.clone().unwrap_or_default();
+        for rule in if other.aggregation_rule.is_some() { aggregated_rules(other, all) } else { own } {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+    }
+    rules
 }
 
 /// Reads the table; each line that is not indented begins an object.

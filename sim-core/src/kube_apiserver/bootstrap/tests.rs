@@ -67,3 +67,12 @@ fn priority_and_fairness_is_owned_by_its_producer() {
     let said = "This FlowSchema references the PriorityLevelConfiguration object named \"exempt\" and it exists";
     assert_eq!(exempt["status"]["conditions"][0]["message"], said);
 }
+
+#[test]
+fn a_cluster_with_controllers_has_its_aggregated_roles_filled() {
+    let mut edit = OBJECTS.iter().find(|o| o.kind() == Kind::ClusterRole && o.name() == "edit").cloned().expect("it is there");
+    super::policy::aggregate(&mut edit, &OBJECTS);
+    let rules = edit.to_json()["rules"].as_array().cloned().unwrap_or_default();
+    assert!(rules.contains(&json!({"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]})), "its own");
+    assert!(rules.iter().any(|r| r["resources"][0] == "configmaps" && r["verbs"] == json!(["get", "list", "watch"])), "those of view");
+}
