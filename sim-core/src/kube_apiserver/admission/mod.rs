@@ -4,6 +4,7 @@
 //! the plugins. (NamespaceLifecycle is in `create` and `delete`.)
 //! Not modelled here: webhooks, and the plugins that a default cluster leaves off.
 
+mod certificate_signers;
 mod certificate_subject_restriction;
 mod default_ingress_class;
 mod default_storage_class;
@@ -73,7 +74,7 @@ pub(super) struct Plugin {
 }
 
 /// The plugins in Kubernetes' order.
-const PLUGINS: [Plugin; 17] = [
+const PLUGINS: [Plugin; 18] = [
     limit_ranger::PLUGIN,
     service_account::PLUGIN,
     node_restriction::PLUGIN,
@@ -85,6 +86,7 @@ const PLUGINS: [Plugin; 17] = [
     storage_object_in_use_protection::PLUGIN,
     persistent_volume_claim_resize::PLUGIN,
     runtime_class::PLUGIN,
+    certificate_signers::PLUGIN,
     certificate_subject_restriction::PLUGIN,
     default_ingress_class::PLUGIN,
     pod_topology_labels::PLUGIN,
