@@ -42,7 +42,7 @@ impl ApiServer {
                 policy::aggregate(&mut object, &OBJECTS);
             }
             date(&mut object, &now.to_time());
-            object.metadata_mut().uid = Some(self.services.uuid());
+            object.metadata_mut().uid = Some(self.random.uuid());
             self.bindings.changed(None, Some(&object));
             let write = Write { time: now, manager: APISERVER.into(), step: BEGINNING, tracking: None };
             let planted = self.etcd.create(object, write);
