@@ -137,11 +137,10 @@ async fn shell(socket: &mut WebSocket, connect: &Connect, simulation: &Handle, t
                     line.clear();
                     let _gone = send(socket, STDOUT, b"^C\r\n/ # ").await;
                 }
-                127 | 8 if tty => {
-                    if line.pop().is_some() {
-                        let _gone = send(socket, STDOUT, b"\x08 \x08").await;
-                    }
+                127 | 8 if tty && line.pop().is_some() => {
+                    let _gone = send(socket, STDOUT, b"\x08 \x08").await;
                 }
+                127 | 8 if tty => {}
                 other if line.len() < LINE_BYTES_MAX => {
                     line.push(other);
                     if tty {
@@ -188,9 +187,9 @@ async fn attach(socket: &mut WebSocket, connect: &Connect, simulation: &Handle) 
             }
             None => return exit_status(0),
         }
-        match tokio::time::timeout(FOLLOW_INTERVAL, socket.recv()).await {
-            Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return exit_status(0),
-            Ok(Some(Ok(_))) | Err(_) => {}
+        let heard = tokio::time::timeout(FOLLOW_INTERVAL, socket.recv()).await;
+        if matches!(heard, Ok(None | Some(Err(_) | Ok(Message::Close(_))))) {
+            return exit_status(0);
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn health(path: &str, query: &[(String, String)], failing: &[&str]) -> Optio
     if check.is_empty() {
         return Some(all(root, &checks, query, failing));
     }
-    checks.iter().any(|name| *name == check).then(|| match failing.contains(&check) {
+    checks.contains(&check).then(|| match failing.contains(&check) {
         true => (500, "internal server error: reason withheld\n".to_owned()),
         false => (200, "ok".to_owned()),
     })
@@ -99,5 +99,5 @@ fn all(root: &str, checks: &[&str], query: &[(String, String)], failing: &[&str]
 /// Every health path.
 pub(super) fn paths() -> Vec<String> {
     let of = |root: &&str| checks_of(root).unwrap_or_default().into_iter().map(move |check| format!("/{root}/{check}")).collect::<Vec<_>>();
-    ROOTS.iter().flat_map(|root| std::iter::once(format!("/{root}")).chain(of(&root))).collect()
+    ROOTS.iter().flat_map(|root| std::iter::once(format!("/{root}")).chain(of(root))).collect()
 }

@@ -96,7 +96,7 @@ fn make(definitions: &[Value], path: &str) -> Option<Value> {
         return Some(document(json!({at: {"get": operation}}), BTreeMap::new(), "", "v1"));
     }
     for group in groups(definitions) {
-        for version in group.versions.iter().filter(|version| version_path(&group.name, &version.name) == path) {
+        if let Some(version) = group.versions.iter().find(|version| version_path(&group.name, &version.name) == path) {
             return Some(version_document(definitions, &group.name, version));
         }
     }
@@ -151,10 +151,10 @@ fn reachable(paths: &Value, mut own: BTreeMap<String, Value>, group: &str, versi
 
 /// `DeleteOptions` and `WatchEvent` are kinds of every group; a document tells of the core group's and its own.
 fn keep_kinds(schema: &mut Value, group: &str, version: &str) {
-    if let Some(kinds) = schema.get_mut("x-kubernetes-group-version-kind").and_then(Value::as_array_mut) {
-        if kinds.len() > 1 {
-            kinds.retain(|kind| kind["group"] == "" || (kind["group"] == group && kind["version"] == version));
-        }
+    if let Some(kinds) = schema.get_mut("x-kubernetes-group-version-kind").and_then(Value::as_array_mut)
+        && kinds.len() > 1
+    {
+        kinds.retain(|kind| kind["group"] == "" || (kind["group"] == group && kind["version"] == version));
     }
 }
 

@@ -126,12 +126,12 @@ fn parameters(list: Value) -> Value {
 fn schema(value: Value) -> Value {
     let Value::Object(mut fields) = value else { return value };
     fields.remove("default");
-    if let Some(Value::Array(parts)) = fields.get("allOf") {
-        if let [Value::Object(only)] = parts.as_slice() {
-            let only = only.clone();
-            fields.remove("allOf");
-            fields.extend(only);
-        }
+    if let Some(Value::Array(parts)) = fields.get("allOf")
+        && let [Value::Object(only)] = parts.as_slice()
+    {
+        let only = only.clone();
+        fields.remove("allOf");
+        fields.extend(only);
     }
     let choice = fields.remove("oneOf").is_some();
     if choice && !fields.contains_key("x-kubernetes-int-or-string") {

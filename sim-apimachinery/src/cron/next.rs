@@ -20,11 +20,11 @@ pub fn next(spec: &Spec, unix: i64) -> Option<i64> {
         if clock.local()?.year() > year_max {
             return None;
         }
-        let wrapped = clock.to_month(spec, &mut begun)?
-            || clock.to_day(spec, &mut begun)?
-            || clock.to_hour(spec, &mut begun)?
-            || clock.to_minute(spec, &mut begun)?
-            || clock.to_second(spec, &mut begun)?;
+        let wrapped = clock.advance_to_month(spec, &mut begun)?
+            || clock.advance_to_day(spec, &mut begun)?
+            || clock.advance_to_hour(spec, &mut begun)?
+            || clock.advance_to_minute(spec, &mut begun)?
+            || clock.advance_to_second(spec, &mut begun)?;
         if !wrapped {
             return Some(clock.unix);
         }
@@ -38,7 +38,7 @@ struct Clock<'a> {
 
 /// Each step answers whether the next larger field began anew, so that the search starts over.
 impl Clock<'_> {
-    fn to_month(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
+    fn advance_to_month(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
         loop {
             let now = self.local()?;
             if spec.sets[4] & (1 << now.month()) != 0 {
@@ -56,7 +56,7 @@ impl Clock<'_> {
         }
     }
 
-    fn to_day(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
+    fn advance_to_day(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
         loop {
             let now = self.local()?;
             if spec.day_matches(now.day() as u32, now.weekday().to_sunday_zero_offset() as u32) {
@@ -76,7 +76,7 @@ impl Clock<'_> {
         }
     }
 
-    fn to_hour(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
+    fn advance_to_hour(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
         loop {
             let now = self.local()?;
             if spec.sets[2] & (1 << now.hour()) != 0 {
@@ -92,7 +92,7 @@ impl Clock<'_> {
         }
     }
 
-    fn to_minute(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
+    fn advance_to_minute(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
         loop {
             if spec.sets[1] & (1 << self.local()?.minute()) != 0 {
                 return Some(false);
@@ -107,7 +107,7 @@ impl Clock<'_> {
         }
     }
 
-    fn to_second(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
+    fn advance_to_second(&mut self, spec: &Spec, begun: &mut bool) -> Option<bool> {
         loop {
             if spec.sets[0] & (1 << self.local()?.second()) != 0 {
                 return Some(false);

@@ -229,8 +229,8 @@ fn domain(text: &str, at: &Path<'_>, errors: &mut Errors) {
 fn hints(hints: &EndpointHints, at: &Path<'_>, errors: &mut Errors) {
     let zones: Vec<&str> = hints.for_zones.iter().flatten().map(|z| z.name.as_str()).collect();
     let nodes: Vec<&str> = hints.for_nodes.iter().flatten().map(|n| n.name.as_str()).collect();
-    let rules: [(&str, Vec<&str>, fn(&str) -> Vec<String>); 2] =
-        [("forZones", zones, names::label_value), ("forNodes", nodes, names::dns1123_subdomain)];
+    type Rule<'a> = (&'a str, Vec<&'a str>, fn(&str) -> Vec<String>);
+    let rules: [Rule<'_>; 2] = [("forZones", zones, names::label_value), ("forNodes", nodes, names::dns1123_subdomain)];
     for (field, found, rule) in rules {
         let list = at.child(field);
         if found.len() > HINTS_MAX {

@@ -23,7 +23,8 @@ pub(crate) use strings::text_of;
 pub(crate) fn call(name: &str, target: Option<&Value>, args: &[Value]) -> Outcome {
     let mut all: Vec<Value> = target.cloned().into_iter().collect();
     all.extend_from_slice(args);
-    let groups: [fn(&str, &[Value]) -> Option<Outcome>; 10] = [
+    type Group = fn(&str, &[Value]) -> Option<Outcome>;
+    let groups: [Group; 10] = [
         operators,
         numbers::call,
         strings::call,

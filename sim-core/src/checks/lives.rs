@@ -36,7 +36,11 @@ impl Lives {
         }
         let finalizers = before.metadata().finalizers.iter().flatten().count();
         // The update that takes the last finalizer away removes the object without storing it once more.
-        if change.change == ChangeType::Deleted && !before.is_deleting() && finalizers > 0 && object.metadata().finalizers.iter().flatten().count() > 0 {
+        if change.change == ChangeType::Deleted
+            && !before.is_deleting()
+            && finalizers > 0
+            && object.metadata().finalizers.iter().flatten().count() > 0
+        {
             broken("an object with finalizers is marked before it is removed", format!("{finalizers} finalizers"));
         }
         if let (Object::Pod(before), Object::Pod(now)) = (before, object) {

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
-    Container, NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodSpec, PodStatus,
-    ServiceStatus,
+    NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus, ServiceStatus,
 };
 use sim_apimachinery::{Kind, Object, Trait};
 
@@ -96,42 +95,6 @@ pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
         kinds::prepare_for_status_update(current, &mut merged);
     }
     *next = merged;
-}
-
-/// A write to a pod's `ephemeralcontainers`: nothing else is taken.
-pub fn keep_all_but_ephemeral_containers(current: &Object, next: &mut Object) {
-    let wanted = match &*next {
-        Object::Pod(pod) => pod.spec.as_ref().and_then(|s| s.ephemeral_containers.clone()),
-        _ => None,
-    };
-    *next = current.clone();
-    if let Object::Pod(pod) = next {
-        Arc::make_mut(pod).spec.get_or_insert_default().ephemeral_containers = wanted;
-    }
-}
-
-/// A write to a pod's `resize`: resources and resize policies of containers that are there, and the pod's own resources.
-pub fn keep_all_but_resources(current: &Object, next: &mut Object) {
-    let wanted = match &*next {
-        Object::Pod(pod) => pod.spec.clone().unwrap_or_default(),
-        _ => PodSpec::default(),
-    };
-    *next = current.clone();
-    if let Object::Pod(pod) = next {
-        let spec = Arc::make_mut(pod).spec.get_or_insert_default();
-        take_resources(&mut spec.containers, &wanted.containers);
-        take_resources(spec.init_containers.as_deref_mut().unwrap_or_default(), wanted.init_containers.as_deref().unwrap_or_default());
-        spec.resources = wanted.resources;
-    }
-}
-
-fn take_resources(containers: &mut [Container], wanted: &[Container]) {
-    for container in containers {
-        if let Some(found) = wanted.iter().find(|w| w.name == container.name) {
-            container.resources.clone_from(&found.resources);
-            container.resize_policy.clone_from(&found.resize_policy);
-        }
-    }
 }
 
 fn keep_system_metadata(current: &Object, next: &mut Object) {

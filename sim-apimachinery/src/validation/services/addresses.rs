@@ -23,7 +23,7 @@ fn families(spec: &ServiceSpec) -> &[String] {
 
 /// A list as Go shows it: one that was never made is `null`.
 fn shown(list: Option<&Vec<String>>) -> Raw {
-    Raw(list.map_or_else(|| "null".to_owned(), |l| super::super::go_value::shown(l)))
+    Raw(list.map_or_else(|| "null".to_owned(), super::super::go_value::shown))
 }
 
 /// The family of an address, as services name it.

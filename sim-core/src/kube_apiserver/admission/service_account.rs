@@ -82,7 +82,8 @@ fn only_listed_secrets(object: &Object, account: &ServiceAccount) -> Result<(), 
         return Err(format!("{what} referencing secret.secretName=\"{name}\" {end}"));
     }
     let pull: BTreeSet<&str> = account.image_pull_secrets.iter().flatten().map(|s| s.name.as_str()).collect();
-    for (index, secret) in spec.image_pull_secrets.iter().flatten().enumerate().filter(|(_, s)| !pull.contains(s.name.as_str())) {
+    let foreign = spec.image_pull_secrets.iter().flatten().enumerate().find(|(_, s)| !pull.contains(s.name.as_str()));
+    if let Some((index, secret)) = foreign {
         return Err(format!(
             "imagePullSecrets[{index}].name=\"{}\" is not allowed because service account {owner} does not reference that imagePullSecret",
             secret.name

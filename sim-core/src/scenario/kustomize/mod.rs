@@ -344,7 +344,7 @@ mod tests {
         let names: Vec<&str> = objects.iter().filter_map(|o| o["metadata"]["name"].as_str()).collect();
         assert_eq!(
             names,
-            ["example-configmap-1-g4hk9g2ff8", "example-configmap-2-42cfbf598f", "example-secret-8c5228dkb9", "example-secret-2kdd8ckcc7"]
+            ["example-configmap-1-g4hk9g2ff8", "example-configmap-2-42cfbf598f", "example-secret-2kdd8ckcc7", "example-secret-8c5228dkb9"]
         );
     }
 

@@ -113,8 +113,11 @@ pub struct Player {
     /// Objects as the API shows them, with their revision.
     seen_as: RefCell<BTreeMap<ObjectKey, (u64, Rc<Value>)>>,
     /// How far the trace was searched for a component and a text, and whether they were found.
-    searched: RefCell<BTreeMap<(Option<String>, String), (StepId, bool)>>,
+    searched: RefCell<Searched>,
 }
+
+/// Per component and text: the step up to which was searched, and whether it was found.
+type Searched = BTreeMap<(Option<String>, String), (StepId, bool)>;
 
 impl Player {
     /// Prepares a run on a cluster that is ready.

@@ -27,7 +27,7 @@ pub(super) fn is_readable(schema: &Value) -> bool {
     const UNSUPPORTED: [&str; 6] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
     let node = SchemaRef(schema);
     let is_said = |word: &&str| node.get(word).is_some_and(|v| v.as_object().is_none_or(|m| !m.is_empty()) && v.as_str() != Some(""));
-    if UNSUPPORTED.iter().any(|w| is_said(w)) || node.value_type() == "null" || node.get("items").is_some_and(Value::is_array) {
+    if UNSUPPORTED.iter().any(is_said) || node.value_type() == "null" || node.get("items").is_some_and(Value::is_array) {
         return false;
     }
     let lists = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|word| node.list(word));
