@@ -114,7 +114,8 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
         format: FORMAT.into(),
         cluster: options.cluster.clone(),
         seed: options.seed,
-        start: real_now(),
+        // A cluster has been up for half a minute when it is handed over.
+        start: real_now().saturating_sub(30 * sim_core::time::SECOND),
         without: options.without.clone(),
         scenario: None,
     };

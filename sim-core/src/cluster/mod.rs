@@ -467,6 +467,9 @@ impl Cluster {
         let selector = sim_apimachinery::selector::Selector::parse(labels).map_err(|_| unavailable())?;
         let nothing = Default::default();
         let chosen = |name: &str| {
+            if namespace.is_empty() {
+                return true;
+            }
             self.object(Kind::Pod, namespace, name).is_some_and(|p| selector.matches(p.metadata().labels.as_ref().unwrap_or(&nothing)))
         };
         Ok(Reply::PodMetrics(self.metrics.pod_metrics(self.now, namespace, &chosen)))
