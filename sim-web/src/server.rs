@@ -71,6 +71,9 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
         tracing::warn!(address = %options.bind, "listening beyond loopback: whoever has a token can reach this server");
     }
     let folder = options.state.as_deref();
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
     let identity = certificates::identity(options.bind.ip(), folder)?;
     let token = admin_token(folder)?;
     let mut users = vec![(token.clone(), tokens::administrator())];
