@@ -10,7 +10,7 @@ use sim_core::kube_apiserver::authorization::Attributes;
 use crate::attributes::attributes;
 use crate::authentication::{self, Authentication};
 use crate::http::{Answer, Request, Response};
-use crate::negotiation::{Accepted, Encoding, negotiate};
+use crate::negotiation::{Accepted, Encoding, Produces, check_route, negotiate};
 use crate::options::{OptionsOf, write_options};
 use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
@@ -148,6 +148,9 @@ fn nothing_at(group: &str) -> Outcome<Answer> {
 
 fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
+    if group.is_empty() && version == "v1" && path.resource == "bindings" && !path.watch_prefix {
+        return legacy_binding(cluster, request, path, user);
+    }
     let custom = cluster.apiserver().custom_resource(&group, &version, &path.resource);
     let of_custom = || custom.as_ref().map(|r| Served { kind: r.kind(), group: &group, version: &version });
     let Some(served) = Served::built_in(&group, &version, &path.resource).or_else(of_custom) else {
@@ -159,32 +162,24 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     let in_namespace = !path.namespace.is_empty();
     let no_path = || if custom.is_some() { Box::new(Status::not_found(served.kind, &path.name)) } else { no_resource() };
     let methods = served.methods(&path.name, &path.subresource, in_namespace).ok_or_else(no_path)?;
-    let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+    // Only the handler of custom resources takes HEAD for a GET; the routes of built-in ones know no HEAD.
+    let method = if request.method == "HEAD" && custom.is_some() { "GET" } else { request.method.as_str() };
     if served.is_namespaced() && !in_namespace && !path.name.is_empty() {
         return nothing_at(&group);
     }
     if !methods.contains(&method) {
         return Err(wrong_method());
     }
+    if custom.is_none() {
+        check_route(request, produced(&path, method))?;
+    }
     let accepted = negotiate(request)?;
     if accepted.encoding == Encoding::Protobuf && matches!(served.kind, Kind::Custom(_)) {
         let message = "only the following media types are accepted: application/json, application/yaml";
         return Err(Box::new(Status::new(Reason::NotAcceptable, message)));
     }
-    let query = request.query();
-    let mut exchange = Exchange {
-        cluster,
-        request,
-        query,
-        path,
-        served,
-        accepted,
-        user,
-        warnings: custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).into_iter().collect(),
-        strict_errors: vec![],
-        dry_run: false,
-        field_validation: FieldValidation::Warn,
-    };
+    let warnings = custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).into_iter().collect();
+    let mut exchange = Exchange { warnings, ..Exchange::new(cluster, request, path, served, accepted, user) };
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
@@ -194,6 +189,59 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
         Answer::Complete(response) => warn(response, &exchange.warnings).into(),
         other => other,
     })
+}
+
+/// What the route of a method on a path writes.
+fn produced(path: &ResourcePath, method: &str) -> Produces {
+    match (method, path.subresource.as_str()) {
+        ("GET", "log") => Produces::Text,
+        (_, "exec" | "attach" | "portforward" | "proxy") => Produces::Anything,
+        ("GET", "") if path.name.is_empty() || path.watch_prefix => Produces::Lists,
+        _ => Produces::Objects,
+    }
+}
+
+/// `POST /api/v1/namespaces/N/bindings`: the binding of the pod that the body names.
+fn legacy_binding(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
+    if path.namespace.is_empty() || !path.name.is_empty() {
+        return Err(no_resource());
+    }
+    if request.method != "POST" {
+        return Err(wrong_method());
+    }
+    check_route(request, Produces::Objects)?;
+    let accepted = negotiate(request)?;
+    let served = Served { kind: Kind::Pod, group: "", version: "v1" };
+    let mut exchange = Exchange::new(cluster, request, path, served, accepted, user);
+    match verbs::pods::bind(&mut exchange)? {
+        Answer::Complete(response) => Ok(warn(response, &exchange.warnings).into()),
+        other => Ok(other),
+    }
+}
+
+impl<'a> Exchange<'a> {
+    fn new(
+        cluster: &'a mut Cluster,
+        request: &'a Request,
+        path: ResourcePath,
+        served: Served<'a>,
+        accepted: Accepted,
+        user: Arc<UserInfo>,
+    ) -> Exchange<'a> {
+        Exchange {
+            cluster,
+            request,
+            query: request.query(),
+            path,
+            served,
+            accepted,
+            user,
+            warnings: vec![],
+            strict_errors: vec![],
+            dry_run: false,
+            field_validation: FieldValidation::Warn,
+        }
+    }
 }
 
 impl Exchange<'_> {

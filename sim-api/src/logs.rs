@@ -27,7 +27,8 @@ pub fn logs(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let wanted = Wanted::read(&exchange.query, exchange.cluster.now().0)?;
     let container = connect::container(&pod, exchange.query.get("container"))?;
     if pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default().is_empty() {
-        return Ok(text(vec![]).into());
+        // Where nothing runs there is nothing to read from, and so no content, not even an empty one.
+        return Ok(Response { status: 204, ..Response::default() }.into());
     }
     check_status(&pod, &container, wanted.previous)?;
     let (namespace, name) = (exchange.path.namespace.clone(), exchange.path.name.clone());

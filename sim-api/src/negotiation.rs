@@ -48,6 +48,64 @@ struct Clause {
     parameters: Vec<(String, String)>,
 }
 
+/// What a route can write: everything one object is written as.
+const PRODUCED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+/// What a route of lists can write on top, because it also watches.
+const STREAMED: [&str; 2] = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+
+/// What a route writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Produces {
+    /// Objects.
+    Objects,
+    /// Lists and the changes of them.
+    Lists,
+    /// Plain text: logs.
+    Text,
+    /// JSON alone: the server's version.
+    Json,
+    /// Whatever the other end of a connection writes.
+    Anything,
+}
+
+impl Produces {
+    fn media(self) -> Vec<&'static str> {
+        match self {
+            Produces::Objects => PRODUCED.to_vec(),
+            Produces::Lists => PRODUCED.into_iter().chain(STREAMED).collect(),
+            Produces::Json => vec!["application/json"],
+            Produces::Text => std::iter::once("text/plain").chain(PRODUCED).collect(),
+            Produces::Anything => vec!["*/*"],
+        }
+    }
+}
+
+/// Whether a route is found for what a client accepts, before anything is negotiated: a clause must name a type the route
+/// produces to the letter, or be `*/*`. Source: go-restful's jsr311 router (`matchesAccept`).
+pub fn check_route(request: &Request, produces: Produces) -> Result<(), Box<Status>> {
+    let media = produces.media();
+    let accept = request.header("accept").unwrap_or_default();
+    let fits = |clause: &str| {
+        let named = clause.split(';').next().unwrap_or_default().trim_matches(' ');
+        named == "*/*" || media.iter().any(|m| *m == "*/*" || *m == named)
+    };
+    if accept.is_empty() || accept.split(',').any(fits) {
+        return Ok(());
+    }
+    let text = format!("406: Not Acceptable\n\nAvailable representations: {}", media.join(", "));
+    Err(Box::new(Status::generic(Reason::NotAcceptable, &text)))
+}
+
+/// Refuses a watch in a media type that has no stream: what is chosen must be JSON or protobuf.
+pub fn check_stream(accepted: Accepted, is_custom: bool) -> Result<(), Box<Status>> {
+    if accepted.encoding != Encoding::Yaml {
+        return Ok(());
+    }
+    let streams = if is_custom { &STREAMED[..1] } else { &STREAMED[..] };
+    let text = format!("only the following media types are accepted: {}", streams.join(", "));
+    Err(Box::new(Status::new(Reason::NotAcceptable, text)))
+}
+
 /// One `Accept` clause without its quality.
 pub fn clauses(accept: &str) -> Vec<(String, Vec<(String, String)>)> {
     sorted_clauses(accept).into_iter().map(|c| (c.media, c.parameters)).collect()
@@ -131,4 +189,33 @@ fn wants_pretty(request: &Request) -> bool {
 fn not_acceptable() -> Box<Status> {
     let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
     Box::new(Status::new(Reason::NotAcceptable, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(accept: &str) -> Request {
+        Request { headers: vec![("Accept".into(), accept.into())], ..Request::default() }
+    }
+
+    #[test]
+    fn a_route_is_found_by_the_letters_of_accept() {
+        for accept in ["", "*/*", "application/yaml;as=Table;v=v1;g=meta.k8s.io", "text/html, application/json;q=0.1"] {
+            assert!(check_route(&asked(accept), Produces::Objects).is_ok(), "{accept}");
+        }
+        let refused = check_route(&asked("application/*"), Produces::Objects).expect_err("no type to the letter");
+        assert_eq!(
+            refused.message,
+            "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        );
+        assert!(check_route(&asked("text/plain"), Produces::Text).is_ok());
+        assert!(check_route(&asked("text/plain"), Produces::Lists).is_err());
+    }
+
+    #[test]
+    fn yaml_has_no_stream() {
+        let refused = check_stream(Accepted { encoding: Encoding::Yaml, ..Accepted::default() }, true).expect_err("refused");
+        assert_eq!(refused.message, "only the following media types are accepted: application/json;stream=watch");
+    }
 }

@@ -11,7 +11,7 @@ use crate::discovery::{self, AGGREGATED_MEDIA_TYPE, wants_aggregated};
 use crate::frontend::Outcome;
 use crate::http::{Request, Response};
 use crate::metrics;
-use crate::negotiation::{clauses, negotiate};
+use crate::negotiation::{Produces, check_route, clauses, negotiate};
 use crate::openapi::{self, Document, V2_PROTOBUF_MEDIA_TYPE};
 use crate::respond::{no_resource, value, wrong_method};
 
@@ -39,15 +39,18 @@ pub fn answer(cluster: &Cluster, request: &Request, path: &str) -> Outcome<Respo
     match words.as_slice() {
         [""] => shown(request, &discovery::root_paths(&definitions(cluster))),
         ["healthz" | "livez" | "readyz", ..] => Ok(health(request, path)),
-        ["version"] => only_get(request, &discovery::version_info()),
+        ["version"] => routed(request, Produces::Json, Some(discovery::version_info())),
         ["api"] => grouped(cluster, request, true),
         ["apis"] => grouped(cluster, request, false),
-        ["api", version] => found(request, discovery::resource_list(&definitions(cluster), "", version)),
+        ["api", version] => routed(request, Produces::Objects, discovery::resource_list(&definitions(cluster), "", version)),
         ["apis", metrics::GROUP] if cluster.profile().metrics_server => only_get(request, &metrics::group()),
         ["apis", metrics::GROUP, metrics::VERSION] if cluster.profile().metrics_server => only_get(request, &metrics::resources()),
         ["apis", group, rest @ ..] if is_group_served(cluster, group) => match rest {
             [] => found(request, discovery::group(&definitions(cluster), group)),
-            [version] => found(request, discovery::resource_list(&definitions(cluster), group, version)),
+            [version] => match discovery::resource_list(&[], group, version) {
+                Some(page) => routed(request, Produces::Objects, Some(page)),
+                None => found(request, discovery::resource_list(&definitions(cluster), group, version)),
+            },
             _ => Err(no_resource()),
         },
         ["openapi", "v2"] => Ok(open_api_v2(cluster, request)),
@@ -64,6 +67,16 @@ fn shown(request: &Request, page: &Value) -> Outcome<Response> {
 
 fn only_get(request: &Request, page: &Value) -> Outcome<Response> {
     if request.method == "GET" { shown(request, page) } else { Err(wrong_method()) }
+}
+
+/// A page of Kubernetes' own web services, which find a route before they answer.
+fn routed(request: &Request, produces: Produces, page: Option<Value>) -> Outcome<Response> {
+    let page = page.ok_or_else(no_resource)?;
+    if request.method != "GET" {
+        return Err(wrong_method());
+    }
+    check_route(request, produces)?;
+    shown(request, &page)
 }
 
 fn found(request: &Request, page: Option<Value>) -> Outcome<Response> {
@@ -93,7 +106,7 @@ fn grouped(cluster: &Cluster, request: &Request, core: bool) -> Outcome<Response
         }
     }
     if core {
-        only_get(request, &discovery::core_versions(&request.host))
+        routed(request, Produces::Objects, Some(discovery::core_versions(&request.host)))
     } else {
         let mut page = discovery::group_list(&definitions(cluster));
         let mut group = metrics::group();

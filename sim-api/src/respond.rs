@@ -1,7 +1,7 @@
 //! Writing answers: values in the encoding that was asked for, statuses with their headers, warnings.
 
 use serde_json::Value;
-use sim_apimachinery::{Reason, Status};
+use sim_apimachinery::{Reason, Status, yaml};
 
 use crate::http::Response;
 use crate::negotiation::Encoding;
@@ -19,7 +19,7 @@ pub fn value(status: u16, value: &Value, encoding: Encoding) -> Response {
         Encoding::Json => json(),
         Encoding::Protobuf => protobuf::encode(value).map_or_else(json, |body| (protobuf::MEDIA_TYPE, body)),
         Encoding::PrettyJson => ("application/json", serde_json::to_vec_pretty(value).unwrap_or_default()),
-        Encoding::Yaml => ("application/yaml", serde_saphyr::to_string(value).unwrap_or_default().into_bytes()),
+        Encoding::Yaml => ("application/yaml", yaml::write(value).into_bytes()),
     };
     Response { status, headers: vec![("Content-Type".into(), media.into())], body }
 }

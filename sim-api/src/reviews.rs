@@ -14,7 +14,7 @@ use sim_core::kube_apiserver::authorization;
 use crate::authentication::{self, Authentication};
 use crate::frontend::Outcome;
 use crate::http::{Answer, Request};
-use crate::negotiation::negotiate;
+use crate::negotiation::{Produces, check_route, negotiate};
 use crate::respond::{bad_request, no_resource, value, warn, wrong_method};
 use crate::review_options::Options;
 use crate::route::ResourcePath;
@@ -64,6 +64,7 @@ fn review(
     if request.method != "POST" {
         return Err(wrong_method());
     }
+    check_route(request, Produces::Objects)?;
     let body = Body::read(cluster, request, (group, kind), "", &path.namespace, |_| {})?;
     let answer = match kind {
         "SelfSubjectReview" => authentication::self_review(cluster, user),

@@ -13,6 +13,7 @@ pub fn dispatch(exchange: &mut Exchange<'_>, method: &str) -> Outcome<Answer> {
         "status" => verbs::write_part(exchange, method, Part::Status),
         "finalize" => verbs::write_part(exchange, method, Part::Finalize),
         "scale" => verbs::scale::dispatch(exchange, method),
+        "approval" => verbs::write_part(exchange, method, Part::Approval),
         "resize" => verbs::write_part(exchange, method, Part::Resize),
         "ephemeralcontainers" => verbs::write_part(exchange, method, Part::EphemeralContainers),
         "binding" => verbs::pods::bind(exchange),

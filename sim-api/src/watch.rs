@@ -11,7 +11,7 @@ use sim_core::component::ChangeType;
 
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Answer;
-use crate::negotiation::{Form, negotiate};
+use crate::negotiation::{Form, check_stream, negotiate};
 use crate::served::Served;
 use crate::verbs::{Shown, list_options};
 
@@ -57,6 +57,7 @@ pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     };
     let initial = query.has("sendInitialEvents").then(|| query.flag("sendInitialEvents"));
     watch.start(exchange.cluster, exchange.query.get("resourceVersion"), initial)?;
+    check_stream(exchange.accepted, matches!(exchange.served.kind, Kind::Custom(_)))?;
     Ok(Answer::Watch(Box::new(watch)))
 }
 

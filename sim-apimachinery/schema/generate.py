@@ -4,6 +4,7 @@
     pip download --no-deps kubernetes-validate==1.37.0
     unzip kubernetes_validate-1.37.0-py3-none-any.whl '*/v1.36.0-local/_definitions.json'
     python3 generate.py path/to/_definitions.json > ../src/schema/table.txt
+    python3 order.py path/to/kubernetes ../src/schema/table.txt
 
 The package holds the OpenAPI definitions of Kubernetes v1.36 (Apache-2.0), slightly edited: `[X, "null"]` for optional
 fields is undone here, added enums are not read. go_types.txt, beside this file, says where a field's Go type has a name

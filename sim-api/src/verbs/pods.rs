@@ -2,6 +2,7 @@
 //! Sources: pkg/registry/core/pod/storage/{storage,eviction}.go.
 
 use serde_json::{Value, json};
+use sim_apimachinery::decoding::{self, Expected};
 use sim_apimachinery::validation::errors::Errors;
 use sim_apimachinery::validation::path::Path;
 use sim_apimachinery::{BindingMetadata, DeleteOptions, ObjectKey, Propagation, Reason, Reply, Status, Verb};
@@ -9,15 +10,23 @@ use sim_apimachinery::{BindingMetadata, DeleteOptions, ObjectKey, Propagation, R
 use super::{body, read};
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Answer;
-use crate::respond::{bad_request, value};
+use crate::options::OptionsOf;
+use crate::respond::{bad_request, no_resource, value};
 
 /// Puts a pod on a node.
 pub fn bind(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
-    let binding = posted(exchange, "Binding", "core", &["v1"])?;
-    if text(&binding, "/metadata/name") != exchange.path.name {
+    let binding = posted(exchange, ("", "Binding"), &["v1"])?;
+    let named = text(&binding, "/metadata/name").to_owned();
+    if exchange.path.subresource.is_empty() {
+        // A binding that is posted to the collection names its pod alone.
+        exchange.path.name.clone_from(&named);
+    } else if named != exchange.path.name {
         return Err(bad_request("name in URL does not match name in Binding object"));
     }
     check_target(&binding)?;
+    if named.is_empty() {
+        return Err(bad_request("Name parameter required."));
+    }
     let with = BindingMetadata {
         resource_version: Some(text(&binding, "/metadata/resourceVersion").to_owned()).filter(|v| !v.is_empty()),
         labels: strings(&binding, "/metadata/labels"),
@@ -49,7 +58,7 @@ fn check_target(binding: &Value) -> Outcome<()> {
 
 /// Evicts a pod.
 pub fn evict(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
-    let eviction = posted(exchange, "Eviction", "policy", &["policy/v1", "policy/v1beta1"])?;
+    let eviction = posted(exchange, ("policy", "Eviction"), &["policy/v1", "policy/v1beta1"])?;
     if text(&eviction, "/metadata/name") != exchange.path.name {
         return Err(bad_request("name in URL does not match name in Eviction object"));
     }
@@ -71,19 +80,15 @@ pub fn evict(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     done(exchange, Verb::Evict { pod, options })
 }
 
-/// The body, which must be of that kind.
-fn posted(exchange: &Exchange<'_>, kind: &str, package: &str, versions: &[&str]) -> Outcome<Value> {
-    let sent = body::decode(exchange)?;
-    exchange.check_namespace(sent.pointer("/metadata/namespace").and_then(Value::as_str))?;
-    let (version, said) = (text(&sent, "/apiVersion"), text(&sent, "/kind"));
-    let is_it = (said.is_empty() || said == kind) && (version.is_empty() || versions.contains(&version));
-    if is_it {
-        return Ok(sent);
-    }
-    let short = version.rsplit('/').next().unwrap_or_default();
-    Err(bad_request(format!(
-        "{said} in version \"{version}\" cannot be handled as a {kind}: converting ({short}.{said}) to ({package}.{kind}): unknown conversion"
-    )))
+/// The body, which must be of that kind, at one of the versions the resource takes.
+fn posted(exchange: &mut Exchange<'_>, (group, kind): (&str, &str), versions: &[&str]) -> Outcome<Value> {
+    exchange.read_options(OptionsOf::Create)?;
+    let (media, body) = body::text_of(exchange)?;
+    let expected = Expected::built_in(group, "v1", kind).ok_or_else(no_resource)?;
+    let decoded = decoding::decode_value_at(&expected, versions, media, &body, exchange.field_validation)?;
+    exchange.warnings.extend(decoded.warnings);
+    exchange.check_namespace(decoded.value.pointer("/metadata/namespace").and_then(Value::as_str))?;
+    Ok(decoded.value)
 }
 
 fn done(exchange: &mut Exchange<'_>, verb: Verb) -> Outcome<Answer> {

@@ -123,6 +123,17 @@ fn keep_empty_selector(kind: Kind, held: &mut Value) {
 
 /// Reads a value of the expected type.
 pub fn decode_value(expected: &Expected<'_>, media: Media, body: &[u8], validation: FieldValidation) -> Result<Decoded, Box<Status>> {
+    decode_value_at(expected, &[], media, body, validation)
+}
+
+/// Reads a value of the expected type, which may also be written at one of these other versions, if it looks the same there.
+pub fn decode_value_at(
+    expected: &Expected<'_>,
+    versions: &[&str],
+    media: Media,
+    body: &[u8],
+    validation: FieldValidation,
+) -> Result<Decoded, Box<Status>> {
     let unrecognized = |why: String| {
         let summary = summary(body);
         bad_request(format!("the object provided is unrecognized (must be of type {}): {why} ({summary})", expected.kind))
@@ -132,7 +143,10 @@ pub fn decode_value(expected: &Expected<'_>, media: Media, body: &[u8], validati
     if expected.is_custom {
         named.check_custom(body).map_err(unrecognized)?;
     }
-    let named = named.or(expected);
+    let mut named = named.or(expected);
+    if named.kind == expected.kind && versions.contains(&join(&named.group, &named.version).as_str()) {
+        (named.group, named.version) = (expected.group.to_owned(), expected.version.to_owned());
+    }
     let refused =
         |why: String| bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", named.kind, named.version, expected.kind));
     let of = type_of(expected, &named).map_err(refused)?;

@@ -34,6 +34,10 @@ const ANCIENT: &str = "ancient-changes";
 /// The manager of what was there before the first apply of an object that nobody managed.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
+/// The subresource whose owners have no time: the real server loses it when it turns the owners of a scale into those of the
+/// object (`ScaleHandler.ToParent`).
+const SCALE: &str = "scale";
+
 /// How a manager came to own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
@@ -127,8 +131,10 @@ pub fn update(write: &Write<'_>, live: &Value, new: &Value, mut managers: Manage
     let taken = changed.difference(&system_fields());
     release(&mut managers, &changed.union(&comparison.removed), None);
     if !taken.is_empty() {
-        let previous = managers.remove(&write.manager).map(|o| o.set).unwrap_or_default();
-        let owned = Owned { set: taken.union(&previous), api_version: write.api_version.clone(), time: Some(write.time) };
+        let previous = managers.remove(&write.manager);
+        let time = if write.manager.subresource == SCALE { previous.as_ref().and_then(|o| o.time) } else { Some(write.time) };
+        let set = taken.union(&previous.map(|o| o.set).unwrap_or_default());
+        let owned = Owned { set, api_version: write.api_version.clone(), time };
         managers.insert(write.manager.clone(), owned);
     }
     cap(managers)

@@ -7,6 +7,7 @@
 mod custom;
 mod decode;
 mod encode;
+mod go_order;
 mod restore;
 mod table;
 mod time_text;
@@ -14,6 +15,7 @@ mod time_text;
 pub use custom::Schema;
 pub use decode::{TypeError, decode_error, strict_errors, type_errors};
 pub use encode::{as_encoded, empty};
+pub use go_order::{Touched, go_ordered};
 pub use restore::restore_error;
 
 use std::collections::BTreeMap;
@@ -144,6 +146,8 @@ pub struct Definition {
     pub name: String,
     /// A struct's fields.
     pub fields: BTreeMap<String, Field>,
+    /// The names of its fields in the order of the Go struct.
+    pub order: Vec<String>,
     /// The type, if it is no struct.
     pub alias: Option<Type>,
     /// Whether a value of it is one value (`x-kubernetes-map-type: atomic`).

@@ -52,7 +52,10 @@ fn parse(line: &str) -> Definition {
     let mut definition = Definition { name: words.next().unwrap_or_default().to_owned(), ..Definition::default() };
     for word in words {
         match word.split_once(':') {
-            Some((name, rest)) => _ = definition.fields.insert(name.to_owned(), field(rest)),
+            Some((name, rest)) => {
+                definition.fields.insert(name.to_owned(), field(rest));
+                definition.order.push(name.to_owned());
+            }
             None if word == "A" => definition.atomic = true,
             None => definition.alias = Some(of_text(word, &Attributes::default())),
         }

@@ -2,6 +2,8 @@
 //! plain where they read back as texts, literal blocks for several lines, long plain texts folded after column 80.
 //! Source: the emitter of goyaml.v2 with its default width.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::resolve;
@@ -23,7 +25,8 @@ pub fn write(value: &Value) -> String {
 }
 
 fn entries(out: &mut String, map: &serde_json::Map<String, Value>, indent: usize) {
-    let sorted: std::collections::BTreeMap<&String, &Value> = map.iter().collect();
+    let mut sorted: Vec<(&String, &Value)> = map.iter().collect();
+    sorted.sort_by(|(a, _), (b, _)| natural(a, b));
     for (at, (key, value)) in sorted.into_iter().enumerate() {
         if at > 0 || !out.ends_with("- ") {
             out.push_str(&" ".repeat(indent));
@@ -80,19 +83,40 @@ fn inline(out: &mut String, value: &Value, indent: usize) {
     }
 }
 
+/// The order of keys: letters after all else, numbers in keys by what they count. Source: goyaml.v2 sorter.go.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let Some(at) = (0..a.len().min(b.len())).find(|i| a[*i] != b[*i]) else { return a.len().cmp(&b.len()) };
+    let (x, y) = (a[at], b[at]);
+    match (x.is_alphabetic(), y.is_alphabetic()) {
+        (true, true) => return x.cmp(&y),
+        (true, false) => return Ordering::Greater,
+        (false, true) => return Ordering::Less,
+        (false, false) => {}
+    }
+    let before = a[..at].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
+    let begun = u64::from((x == '0' || y == '0') && before);
+    let number = |letters: &[char]| {
+        let digits = letters.iter().map_while(|c| c.to_digit(10));
+        digits.fold((begun, 0), |(value, count), digit| (value.wrapping_mul(10).wrapping_add(u64::from(digit)), count + 1))
+    };
+    let ((an, ai), (bn, bi)): ((u64, u32), (u64, u32)) = (number(&a[at..]), number(&b[at..]));
+    an.cmp(&bn).then(ai.cmp(&bi)).then(x.cmp(&y))
+}
+
 /// Whether a text of several lines can stand as a literal block.
 fn is_literal(text: &str) -> bool {
-    let printable = |c: char| c == '\n' || c == '\t' || !c.is_control();
-    text.chars().all(printable) && !text.contains(" \n") && !text.ends_with(' ') && !text.starts_with('\n')
+    let printable = |c: char| c == '\n' || !c.is_control() && c != '\u{feff}';
+    text.chars().all(printable) && !text.contains(" \n") && !text.ends_with(' ')
 }
 
 fn literal(out: &mut String, text: &str, indent: usize) {
-    let chomp = match (text.ends_with('\n'), text.ends_with("\n\n")) {
+    let chomp = match (text.ends_with('\n'), text == "\n" || text.ends_with("\n\n")) {
         (false, _) => "-",
         (true, true) => "+",
         (true, false) => "",
     };
-    let hint = if text.starts_with(' ') { "2" } else { "" };
+    let hint = if text.starts_with([' ', '\n']) { "2" } else { "" };
     out.push_str(&format!("|{hint}{chomp}"));
     for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
         out.push('\n');
@@ -109,7 +133,17 @@ fn folded(out: &mut String, text: &str, indent: usize) {
     let letters: Vec<char> = text.chars().collect();
     for (at, letter) in letters.iter().enumerate() {
         let alone = at > 0 && letters[at - 1] != ' ' && letters.get(at + 1).is_some_and(|next| *next != ' ');
-        if *letter == ' ' && alone && column > WIDTH && !text.starts_with('"') {
+        let escaped = text.starts_with('"');
+        let breaks = *letter == ' ' && column > WIDTH && at > 0 && at + 2 < letters.len();
+        if breaks && escaped && letters[at - 1] != ' ' {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+            if letters[at + 1] == ' ' {
+                out.push('\\');
+                column += 1;
+            }
+        } else if breaks && alone && !escaped {
             out.push('\n');
             out.push_str(&" ".repeat(indent));
             column = indent;
@@ -124,9 +158,35 @@ fn folded(out: &mut String, text: &str, indent: usize) {
 fn one_line(text: &str) -> String {
     let special = text.chars().any(|c| c.is_control());
     if special || resolve::plain(text) != Ok(Value::String(text.to_owned())) || is_old_bool(text) || is_time(text) {
-        return serde_json::to_string(text).unwrap_or_default();
+        return double_quoted(text);
     }
     if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+/// A text in double quotes, with YAML's own escapes.
+fn double_quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\0' => out.push_str("\\0"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            '\u{1b}' => out.push_str("\\e"),
+            '\u{85}' => out.push_str("\\N"),
+            '\u{feff}' => out.push_str("\\uFEFF"),
+            other if other.is_control() => out.push_str(&format!("\\x{:02X}", u32::from(other))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Words that older readers take for truths, and numbers in base 60.
@@ -161,6 +221,19 @@ mod tests {
         let value = json!({"b": [{"x": 1, "a": "true"}, []], "a": {"t": "l1\nl2\n", "e": "", "m": {}, "n": null, "c": "a: b", "at": "2026-01-01T00:00:30Z"}});
         let expected = "a:\n  at: \"2026-01-01T00:00:30Z\"\n  c: 'a: b'\n  e: \"\"\n  m: {}\n  \"n\": null\n  t: |\n    l1\n    l2\nb:\n- a: \"true\"\n  x: 1\n- []\n";
         assert_eq!(write(&value), expected);
+    }
+
+    #[test]
+    fn texts_are_written_as_goyaml_writes_them() {
+        let shown = |value: Value| write(&json!({ "k": value }));
+        assert_eq!(shown(json!("a\n\tb\n")), "k: \"a\\n\\tb\\n\"\n");
+        assert_eq!(shown(json!("\na")), "k: |2-\n\n  a\n");
+        assert_eq!(
+            write(&json!({"f:a": 1, ".": {}, "a10": 1, "a2": 2, "_": 3})),
+            "_: 3\n.: {}\na2: 2\na10: 1\nf:a: 1\n".replacen("_: 3\n.: {}", ".: {}\n_: 3", 1)
+        );
+        let long = format!("{} {}", "x".repeat(90), "1\u{1}");
+        assert_eq!(shown(json!(long)), format!("k: \"{}\n  1\\x01\"\n", "x".repeat(90)));
     }
 
     proptest! {

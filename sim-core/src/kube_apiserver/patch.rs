@@ -2,14 +2,14 @@
 //! is in `apply`.
 //! A patch that names no version is made against what is stored now, so there is nothing to retry.
 //! Source: apiserver pkg/endpoints/handlers/patch.go.
-//! Not modelled: the order of Go's struct fields where an error shows the whole patched object.
+//! Not modelled: the order of fields in the values of a patch, where an error shows the whole patched object.
 
 use serde_json::Value;
 use sim_apimachinery::decoding::{self, Expected};
 use sim_apimachinery::json::Node;
 use sim_apimachinery::patch::json_patch::OPERATIONS_MAX;
 use sim_apimachinery::patch::strategic::{PatchError, go_format};
-use sim_apimachinery::schema::{self, TypeRef};
+use sim_apimachinery::schema::{self, Touched, TypeRef};
 use sim_apimachinery::{Cause, FieldValidation, Object, ObjectKey, Part, Patch, Reason, Status};
 
 use super::shape::Shape;
@@ -31,8 +31,9 @@ impl ApiServer {
         }
         let shape = self.shape(key.kind, call.api_version.as_deref());
         let shown = if call.user.is_some() { self.with_managed_fields(&current) } else { current.clone() };
-        let after = patched(shape.type_ref(), &shape.value(&shown), &patch)?;
-        let next = decode_patched(key, &shape, &patch, &after, call)?;
+        let before = shape.value(&shown);
+        let after = patched(shape.type_ref(), &before, &patch)?;
+        let next = decode_patched(key, &shape, &patch, (&before, &after), call)?;
         preconditions::check_name(&next, &key.namespace, &key.name)?;
         preconditions::check_patched(&current, &next)?;
         self.replace(&current, next, part, call)
@@ -70,15 +71,15 @@ fn too_many(count: usize) -> Box<Status> {
 }
 
 /// What came out of a patch, as an object. What is wrong with it is told of the field `patch`.
-fn decode_patched(key: &ObjectKey, shape: &Shape, patch: &Patch, after: &Value, call: &mut Call<'_>) -> Outcome<Object> {
+fn decode_patched(
+    key: &ObjectKey,
+    shape: &Shape,
+    patch: &Patch,
+    (before, after): (&Value, &Value),
+    call: &mut Call<'_>,
+) -> Outcome<Object> {
     let (of, node) = (shape.type_ref(), Node::from(after));
-    let invalid = |why: &str| {
-        let shown = match patch {
-            Patch::Strategic(change) => go_format(change),
-            _ => after.to_string(),
-        };
-        invalid_patch(&shown, why)
-    };
+    let invalid = |why: &str| invalid_patch(&shown_after(of, patch, before, after), why);
     let error = match patch {
         Patch::Strategic(_) => schema::restore_error(of, after),
         _ => kind_error(key, shape, after, &node).or_else(|| decoded_error(key, of, &node)),
@@ -96,6 +97,17 @@ fn decode_patched(key: &ObjectKey, shape: &Shape, patch: &Patch, after: &Value, 
         _ => {}
     }
     to_object(key, shape, &node)
+}
+
+/// What an error shows of a patch: a strategic one itself, of others the object they make.
+pub(super) fn shown_after(of: TypeRef<'_>, patch: &Patch, before: &Value, after: &Value) -> String {
+    let touched = match patch {
+        Patch::Strategic(change) => return go_format(change),
+        Patch::Merge(change) => Touched::by_merge(before, change),
+        Patch::Json(operations) => Touched::by_operations(operations.as_array().map(Vec::as_slice).unwrap_or_default()),
+        Patch::Apply { .. } | Patch::Typed(_) => Touched::Nothing,
+    };
+    schema::go_ordered(of, after, &touched)
 }
 
 fn decoded_error(key: &ObjectKey, of: TypeRef<'_>, node: &Node) -> Option<String> {

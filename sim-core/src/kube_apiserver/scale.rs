@@ -45,10 +45,11 @@ impl ApiServer {
             Patch::Apply { intent, .. } => Patch::Merge(intent),
             other => other,
         };
-        let after = patch::patched(of, &shown(&current, &scale), &patch)?;
+        let before = schema::as_encoded(of, shown(&current, &scale));
+        let after = patch::patched(of, &before, &patch)?;
         let node = Node::from(&after);
         if let Some(error) = schema::decode_error(of, &node) {
-            return Err(patch::invalid_patch(&after.to_string(), &error.message));
+            return Err(patch::invalid_patch(&patch::shown_after(of, &patch, &before, &after), &error.message));
         }
         let replicas = after.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
         let version = after.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(str::to_owned);
