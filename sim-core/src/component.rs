@@ -106,7 +106,7 @@ impl Context<'_> {
     }
 }
 
-/// What one running container has used so far, as the metrics server reads it.
+/// What one running container uses, as its kubelet tells the metrics server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The pod's namespace.
@@ -115,10 +115,8 @@ pub struct Sample {
     pub pod: Arc<str>,
     /// The container's name.
     pub container: Arc<str>,
-    /// CPU time since it started.
-    pub cpu_nanos: u64,
+    /// CPU in billionths of a core.
+    pub cpu_nano_cores: u64,
     /// Memory in use.
     pub memory_bytes: u64,
-    /// When it started.
-    pub started: SimTime,
 }

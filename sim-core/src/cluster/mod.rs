@@ -438,7 +438,7 @@ impl Cluster {
     fn on_scrape(&mut self) {
         let mut samples = Vec::new();
         for kubelet in self.kubelets.values() {
-            samples.extend(kubelet.samples(self.now));
+            samples.extend(kubelet.samples());
         }
         self.metrics.scrape(self.now, &samples);
         self.push(self.now.plus(SCRAPE_INTERVAL), Event::Scrape);
@@ -472,7 +472,7 @@ impl Cluster {
             }
             self.object(Kind::Pod, namespace, name).is_some_and(|p| selector.matches(p.metadata().labels.as_ref().unwrap_or(&nothing)))
         };
-        Ok(Reply::PodMetrics(self.metrics.pod_metrics(self.now, namespace, &chosen)))
+        Ok(Reply::PodMetrics(self.metrics.pod_metrics(namespace, &chosen)))
     }
 
     /// How long a command takes until its first request.

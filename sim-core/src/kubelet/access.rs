@@ -1,4 +1,4 @@
-//! What others may look at or reach through the hallway: processes, addresses, logs, and what pods use.
+//! What others may look at or reach through the hallway: processes, addresses and logs.
 
 use std::sync::Arc;
 
@@ -7,21 +7,12 @@ use sim_workload::{LogLine, Process};
 use super::containers::{Record, State};
 use super::pod_worker::PodWorker;
 use super::{Kubelet, Uid};
-use crate::component::Sample;
 use crate::time::SimTime;
 
 impl Kubelet {
     /// The node's name.
     pub fn node(&self) -> &Arc<str> {
         &self.config.node
-    }
-
-    /// What every running container uses, for the metrics server.
-    pub fn samples(&self, now: SimTime) -> Vec<Sample> {
-        if self.faults.off {
-            return vec![];
-        }
-        self.pods.values().flat_map(|w| w.records.iter().filter_map(move |(name, record)| sample(w, name, record, now))).collect()
     }
 
     pub(super) fn uid_of(&self, namespace: &str, pod: &str) -> Option<Uid> {
@@ -109,17 +100,4 @@ fn container_name(worker: &PodWorker, container: &str) -> Option<String> {
         return Some(container.to_owned());
     }
     worker.pod.spec.as_ref()?.containers.first().map(|c| c.name.clone())
-}
-
-fn sample(worker: &PodWorker, name: &str, record: &Record, now: SimTime) -> Option<Sample> {
-    let process = record.process()?;
-    let State::Running { since } = record.current.as_ref()?.state else { return None };
-    Some(Sample {
-        namespace: worker.key.namespace.clone(),
-        pod: worker.key.name.clone(),
-        container: name.into(),
-        cpu_nanos: process.cpu_nanos(now.0),
-        memory_bytes: process.memory_bytes(now.0),
-        started: since,
-    })
 }

@@ -8,6 +8,7 @@
 mod access;
 mod actions;
 mod admission;
+mod cadvisor;
 mod conditions;
 mod config;
 mod containers;
@@ -92,6 +93,8 @@ enum Timer {
     Eviction,
     /// What no pod owns is taken away.
     Housekeeping,
+    /// What an instance of a container uses is read.
+    ReadUsage(Uid, String, Arc<str>),
 }
 
 /// A piece of work on the node's CPUs.
@@ -146,6 +149,7 @@ pub struct Kubelet {
     tick_planned: Option<SimTime>,
     processes: runtime::ProcessClock,
     addresses: runtime::Addresses,
+    cadvisor: cadvisor::Cadvisor,
     node_disks: BTreeMap<String, Disk>,
     orphans: BTreeMap<Uid, PodWorker>,
     node: node_status::NodeState,
@@ -175,6 +179,7 @@ impl Kubelet {
             ticks: pleg::Grid::default(),
             tick_planned: None,
             processes: runtime::ProcessClock::default(),
+            cadvisor: cadvisor::Cadvisor::default(),
             addresses: runtime::Addresses::new(&config.node_config.pod_cidr),
             node_disks: BTreeMap::new(),
             orphans: BTreeMap::new(),
@@ -225,6 +230,7 @@ impl Kubelet {
     fn start(&mut self, context: &mut Context) {
         self.forget_all();
         let now = context.now;
+        self.watch_usage_of_all(now);
         let period = self.config.latencies.relist_period;
         self.pleg.grid = pleg::Grid::new(now.plus(context.random.below(period)), period);
         self.ticks = pleg::Grid::new(now.plus(context.random.below(SECOND)), SECOND);
@@ -242,6 +248,7 @@ impl Kubelet {
         self.names.clear();
         self.caches = Caches::default();
         self.tick_planned = None;
+        self.cadvisor = cadvisor::Cadvisor::default();
         self.pleg.reset();
         self.images.forget_backoff();
         let left = std::mem::take(&mut self.pods);
@@ -289,6 +296,7 @@ impl Kubelet {
             Timer::NodeStatus => self.report_node(context),
             Timer::Eviction => self.look_at_pressure(context),
             Timer::Housekeeping => self.housekeeping(context),
+            Timer::ReadUsage(uid, name, instance) => self.read_usage(&uid, &name, &instance, context.now),
         }
     }
 

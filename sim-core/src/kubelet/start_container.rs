@@ -122,6 +122,7 @@ impl Kubelet {
             instance.process = Some(process);
         }
         self.processes.plan(uid, name, wake);
+        self.watch_usage(uid, name, context.now);
         self.tell(uid, Some(name), false, "Started", "Container started", context);
         match post_start {
             Some(hook) => self.post_start(uid, name, &hook, context),

@@ -321,7 +321,7 @@ fn a_node_that_lost_power_starts_its_pods_anew() {
     world.pod(json!({"containers": [web()]})).run(10);
     world.context(|kubelet, context| kubelet.set_fault(NodeFault::Down, context));
     world.run(60);
-    assert_eq!((world.kubelet.next_wake(), world.kubelet.samples(world.now).len()), (None, 0));
+    assert_eq!((world.kubelet.next_wake(), world.kubelet.samples().len()), (None, 0));
     world.context(|kubelet, context| kubelet.set_fault(NodeFault::Up, context));
     world.run(15);
     let status = &world.status().container_statuses.as_ref().expect("statuses")[0];
@@ -347,4 +347,16 @@ fn an_idle_node_with_ready_pods_does_nothing_but_probe() {
     world.pod(json!({"containers": [quiet]})).run(400);
     let next = world.kubelet.next_wake().expect("the node's report");
     assert!(next.since(world.now) > 10 * SECOND, "only the five-minute report is left");
+}
+
+#[test]
+fn load_shows_when_the_container_is_read_again() {
+    let mut world = World::new();
+    world.pod(json!({"containers": [web()]})).run(9);
+    assert_eq!(world.kubelet.samples()[0].cpu_nano_cores, 0, "there is one reading only");
+    world.run(13);
+    let told: Vec<u64> = world.kubelet.samples().iter().map(|s| s.cpu_nano_cores).collect();
+    assert!(matches!(told[..], [use_of_start] if use_of_start > 0), "{told:?}");
+    world.run(45);
+    assert!(world.kubelet.samples()[0].cpu_nano_cores < told[0], "the start is past");
 }

@@ -1,8 +1,7 @@
-//! metrics-server: reads the kubelets every 15 seconds and answers `metrics.k8s.io` for pods.
-//! What a kubelet tells at a reading is the usage it had worked out by the reading before: CPU is the difference of the two
-//! readings before the last (or from the container's start), and carries the time of the last. So load shows 15 to 30
-//! seconds late, as in the recordings of a real cluster.
-//! Not modelled: node metrics.
+//! metrics-server: asks the kubelets every 15 seconds and answers `metrics.k8s.io` for pods.
+//! What it tells is the use each kubelet worked out last, with the moment of asking, as the recordings of a real cluster show
+//! it: a container uses nothing before its second reading, and load shows 10 to 35 seconds late.
+//! Not modelled: node metrics; that metrics-server's own time stamps are those of the kubelets' readings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,89 +11,65 @@ use sim_apimachinery::PodMetrics;
 use crate::component::Sample;
 use crate::time::{SECOND, SimTime};
 
-#[derive(Clone, Debug, PartialEq)]
-struct Reading {
-    at: SimTime,
-    cpu_nanos: u64,
-    memory_bytes: u64,
-    started: SimTime,
-}
-
-/// How long a window a reading covers.
+/// How long a window it says it has measured.
 const WINDOW: u64 = 15 * SECOND;
 
 type Pod = (Arc<str>, Arc<str>);
-/// The last three readings, newest first.
-type Readings = Vec<Reading>;
+type Containers = Vec<(Arc<str>, u64, u64)>;
 
 /// The metrics server.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsServer {
-    pods: BTreeMap<Pod, BTreeMap<Arc<str>, Readings>>,
+    asked: SimTime,
+    pods: BTreeMap<Pod, Containers>,
 }
 
 impl MetricsServer {
-    /// One that has read nothing yet.
+    /// One that has asked nobody yet.
     pub fn new() -> Self {
         MetricsServer::default()
     }
 
     /// Takes in what all kubelets told at one moment; containers they did not tell of are forgotten.
     pub fn scrape(&mut self, now: SimTime, samples: &[Sample]) {
-        let mut before = std::mem::take(&mut self.pods);
+        self.asked = now;
+        self.pods.clear();
         for sample in samples {
-            let pod: Pod = (sample.namespace.clone(), sample.pod.clone());
-            let reading = Reading { at: now, cpu_nanos: sample.cpu_nanos, memory_bytes: sample.memory_bytes, started: sample.started };
-            let mut readings = before.get_mut(&pod).and_then(|c| c.remove(&sample.container)).unwrap_or_default();
-            readings.retain(|r| r.started == reading.started);
-            readings.insert(0, reading);
-            readings.truncate(3);
-            self.pods.entry(pod).or_default().insert(sample.container.clone(), readings);
+            let pod = (sample.namespace.clone(), sample.pod.clone());
+            self.pods.entry(pod).or_default().push((sample.container.clone(), sample.cpu_nano_cores, sample.memory_bytes));
         }
     }
 
-    /// Usage of the pods of a namespace whose names are chosen.
-    pub fn pod_metrics(&self, _now: SimTime, namespace: &str, chosen: &dyn Fn(&str) -> bool) -> Vec<PodMetrics> {
+    /// Usage of the pods of a namespace (of all if it is empty) whose names are chosen.
+    pub fn pod_metrics(&self, namespace: &str, chosen: &dyn Fn(&str) -> bool) -> Vec<PodMetrics> {
         let pods = self.pods.iter().filter(|((ns, name), _)| (namespace.is_empty() || **ns == *namespace) && chosen(name));
-        pods.filter_map(|((namespace, name), containers)| usage(namespace, name, containers)).collect()
+        let told = |((namespace, name), containers): (&Pod, &Containers)| PodMetrics {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            timestamp: self.asked.0,
+            window: WINDOW,
+            containers: containers.clone(),
+        };
+        pods.map(told).collect()
     }
-}
-
-fn usage(namespace: &Arc<str>, name: &Arc<str>, containers: &BTreeMap<Arc<str>, Readings>) -> Option<PodMetrics> {
-    let mut metrics = PodMetrics { namespace: namespace.clone(), name: name.clone(), timestamp: 0, window: WINDOW, containers: vec![] };
-    for (container, readings) in containers {
-        let newest = readings.first()?;
-        let end = readings.get(1).unwrap_or(newest);
-        let (from, used_before) = readings.get(2).map_or((end.started, 0), |r| (r.at, r.cpu_nanos));
-        let window = end.at.since(from).max(1);
-        let cpu = u128::from(end.cpu_nanos.saturating_sub(used_before)) * u128::from(SECOND) / u128::from(window);
-        metrics.timestamp = metrics.timestamp.max(newest.at.0);
-        metrics.containers.push((container.clone(), cpu as u64, newest.memory_bytes));
-    }
-    Some(metrics)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample(cpu_nanos: u64) -> Sample {
-        Sample { namespace: "n".into(), pod: "p".into(), container: "c".into(), cpu_nanos, memory_bytes: 7, started: SimTime(0) }
-    }
-
-    fn cpu(server: &MetricsServer) -> Vec<u64> {
-        server.pod_metrics(SimTime(0), "n", &|_| true).iter().map(|m| m.containers[0].1).collect()
+    fn sample(pod: &str, cpu_nano_cores: u64) -> Sample {
+        Sample { namespace: "n".into(), pod: pod.into(), container: "c".into(), cpu_nano_cores, memory_bytes: 7 }
     }
 
     #[test]
-    fn usage_is_told_one_reading_late() {
+    fn the_last_answer_of_the_kubelets_is_told() {
         let mut server = MetricsServer::new();
-        assert!(cpu(&server).is_empty());
-        let mut told = Vec::new();
-        for (at, used) in [(10, 1), (25, 4), (40, 4), (55, 4)] {
-            server.scrape(SimTime(at * SECOND), &[sample(used * SECOND)]);
-            told.extend(cpu(&server));
-        }
-        assert_eq!(told, [100_000_000, 100_000_000, 200_000_000, 0]);
+        assert!(server.pod_metrics("n", &|_| true).is_empty());
+        server.scrape(SimTime(5 * SECOND), &[sample("a", 1), sample("b", 2)]);
+        server.scrape(SimTime(20 * SECOND), &[sample("b", 3)]);
+        let told = server.pod_metrics("n", &|_| true);
+        assert_eq!((told.len(), &*told[0].name, told[0].timestamp, told[0].containers[0].1), (1, "b", 20 * SECOND, 3));
+        assert!(server.pod_metrics("other", &|_| true).is_empty() && server.pod_metrics("n", &|name| name == "a").is_empty());
     }
 }

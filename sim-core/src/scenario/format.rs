@@ -774,6 +774,10 @@ pub struct ObjectCondition {
     /// the object's items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<Value>,
+    /// What is true of each, as a CEL expression on the variable `object`, with the functions of Kubernetes' own policies:
+    /// `object.status.readyReplicas == object.spec.replicas`. An object on which it cannot be evaluated does not match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cel: Option<String>,
     /// How many match: exactly this many. Without `count`, `atLeast` and `atMost`, one or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,

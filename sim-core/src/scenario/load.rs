@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sim_apimachinery::yaml::{self, Document, Limits, Position, SpanTree};
 
+use super::expressions::{Expressions, compile_all};
 use super::format::{Apply, Scenario};
 use super::kustomize;
 use crate::time::Nanos;
@@ -35,6 +36,8 @@ pub struct Loaded {
     /// Things a reader should know: file, place, text.
     pub warnings: Vec<Problem>,
     spans: SpanTree,
+    /// The compiled CEL expressions of its conditions.
+    pub(crate) expressions: Expressions,
 }
 
 impl Loaded {
@@ -55,8 +58,9 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
     }
     let document = documents.remove(0);
     let scenario = typed(file, document.value, &document.spans)?;
-    let mut loaded = Loaded { scenario, file: file.into(), manifests: BTreeMap::new(), warnings, spans: document.spans };
+    let mut loaded = Loaded { scenario, file: file.into(), manifests: BTreeMap::new(), warnings, spans: document.spans, expressions: Expressions::new() };
     check(&loaded)?;
+    loaded.expressions = compiled(&loaded)?;
     for (path, at) in named_files(&loaded.scenario) {
         let position = loaded.spans.nearest(&at);
         let text = read(&path).map_err(|message| Problem {
@@ -70,6 +74,16 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
     }
     build_kustomizations(&mut loaded, read)?;
     Ok(loaded)
+}
+
+fn compiled(loaded: &Loaded) -> Result<Expressions, Problem> {
+    let value = serde_json::to_value(&loaded.scenario).unwrap_or_default();
+    compile_all(&value).map_err(|(path, message)| Problem {
+        file: loaded.file.clone(),
+        position: loaded.spans.nearest(&path),
+        message: format!("{path}: {message}"),
+        hint: "the object is the variable `object`".into(),
+    })
 }
 
 /// The objects of the kustomizations that steps apply, by the path the scenario names them with.

@@ -1,5 +1,6 @@
 //! Scenario files: their format, how they are read, and how they are played on a cluster.
 
+mod expressions;
 pub mod format;
 mod kustomize;
 pub mod load;

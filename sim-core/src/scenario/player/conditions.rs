@@ -8,6 +8,7 @@ use serde_json::Value;
 use sim_apimachinery::{Kind, Object};
 
 use super::{Done, Player, StepError};
+use crate::scenario::expressions::objection;
 use crate::scenario::format::{Condition, EventCondition, ObjectCondition, StepCondition, TrafficCondition};
 use crate::trace::Step;
 
@@ -40,12 +41,21 @@ impl Player {
         let mut matching = 0;
         let mut first = None;
         for object in &objects {
-            match condition.like.as_ref().and_then(|like| difference(like, &self.shown(object), "")) {
+            match self.difference_from(condition, object) {
                 None => matching += 1,
                 Some(text) => first = first.or(Some(format!("{}: {text}", object.key()))),
             }
         }
         Ok((matching, objects.len(), first))
+    }
+
+    /// How an object differs from what is described, if it does.
+    fn difference_from(&self, condition: &ObjectCondition, object: &Object) -> Option<String> {
+        let unlike = condition.like.as_ref().and_then(|like| difference(like, &self.shown(object), ""));
+        unlike.or_else(|| {
+            let source = condition.cel.as_ref()?;
+            objection(self.scenario.expressions.get(source)?, source, &self.shown(object))
+        })
     }
 
     fn judge_object(&self, condition: &ObjectCondition) -> Done<Judged> {
