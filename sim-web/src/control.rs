@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use sim_core::cluster::Cluster;
 use sim_core::time::{SECOND, SimTime};
 
-use crate::clock::{Clock, Speed};
-use crate::journal::Entry;
+use crate::clock::Speed;
+use crate::session::{Session, World};
 
 /// Events one action may run through.
 const EVENTS_MAX: u64 = 20_000_000;
 /// Virtual seconds a condition is waited for if nothing else is said.
 const UNTIL_SECONDS_DEFAULT: f64 = 600.0;
+/// Nanoseconds one jump may go.
+const JUMP_MAX: u64 = 365 * 86_400 * SECOND;
 /// Checkpoints and branches that are kept.
 const KEPT_MAX: usize = 64;
 
@@ -83,113 +85,144 @@ fn default_namespace() -> String {
     "default".into()
 }
 
-/// A world that is kept: the cluster, and the inputs that led to it.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// The cluster.
-    pub cluster: Cluster,
-    /// The inputs since the session began.
-    pub entries: Vec<Entry>,
+impl Action {
+    /// Whether it changes nothing, so that it need not be done again when the session is.
+    pub fn only_looks(&self) -> bool {
+        matches!(self, Action::Status | Action::Digest)
+    }
+
+    /// Whether another world takes the place of the present one, so that what watchers know may never have been.
+    pub fn replaces(&self) -> bool {
+        matches!(self, Action::Rewind(_) | Action::Back { .. } | Action::Switch(_))
+    }
 }
 
-/// The worlds of a session.
+/// The worlds of a session besides the present one.
 #[derive(Debug)]
 pub struct Branches {
-    /// The beginning of the session.
-    pub origin: Cluster,
-    /// The inputs that led from the beginning to the present.
-    pub entries: Vec<Entry>,
-    checkpoints: BTreeMap<String, Kept>,
-    branches: BTreeMap<String, Kept>,
+    checkpoints: BTreeMap<String, World>,
+    branches: BTreeMap<String, World>,
     current: String,
     resumed: Speed,
 }
 
-impl Branches {
-    /// A session that begins with this cluster.
-    pub fn new(origin: Cluster) -> Branches {
-        Branches {
-            origin,
-            entries: vec![],
-            checkpoints: BTreeMap::new(),
-            branches: BTreeMap::new(),
-            current: "main".into(),
-            resumed: Speed::Milli(1000),
+impl Default for Branches {
+    fn default() -> Branches {
+        Branches { checkpoints: BTreeMap::new(), branches: BTreeMap::new(), current: "main".into(), resumed: Speed::Milli(1000) }
+    }
+}
+
+impl Session {
+    /// Does what is asked.
+    pub(crate) fn act(&mut self, action: &Action) -> Result<Value, String> {
+        match action {
+            Action::Status => {}
+            Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::session::digest(&self.world.cluster))})),
+            Action::Pause => self.pause(),
+            Action::Resume if self.clock.speed() == Speed::Paused => self.clock.set(self.branches.resumed, self.world.cluster.now()),
+            Action::Resume => {}
+            Action::Speed(text) => match text.parse()? {
+                Speed::Paused => self.pause(),
+                speed => self.clock.set(speed, self.world.cluster.now()),
+            },
+            Action::Step { .. } | Action::NextChange | Action::Jump { .. } | Action::Until(_) => self.move_on(action)?,
+            Action::Fault(fault) => sim_core::scenario::inject_fault(&mut self.world.cluster, fault)?,
+            _ => self.change_world(action)?,
         }
+        self.clock.set(self.clock.speed(), self.world.cluster.now());
+        Ok(self.status())
     }
 
-    /// Does what is asked. `Back` is left to the caller, who can replay.
-    pub fn act(&mut self, cluster: &mut Cluster, clock: &mut Clock, action: &Action) -> Result<Value, String> {
+    /// Lets virtual time come to another place.
+    fn move_on(&mut self, action: &Action) -> Result<(), String> {
         match action {
-            Action::Status | Action::Back { .. } => {}
-            Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::simulation::digest(cluster))})),
-            Action::Pause => self.pause(cluster, clock),
-            Action::Resume => clock.set(self.resumed, cluster.now()),
-            Action::Speed(text) => clock.set(text.parse()?, cluster.now()),
             Action::Step { events } => {
-                self.pause(cluster, clock);
-                (0..(*events).min(EVENTS_MAX)).all(|_| cluster.step(SimTime(u64::MAX)));
+                self.pause();
+                (0..(*events).min(EVENTS_MAX)).all(|_| self.world.cluster.step(SimTime(u64::MAX)));
             }
             Action::NextChange => {
-                self.pause(cluster, clock);
-                next_change(cluster);
+                self.pause();
+                next_change(&mut self.world.cluster);
             }
-            Action::Jump { millis } => cluster.run_until(cluster.now().plus(millis.saturating_mul(1_000_000).min(365 * 86_400 * SECOND))),
-            Action::Until(condition) => until(cluster, condition)?,
-            Action::Fault(fault) => sim_core::scenario::inject_fault(cluster, fault)?,
-            Action::Checkpoint(name) => keep(&mut self.checkpoints, name, cluster, &self.entries)?,
+            Action::Jump { millis } => {
+                let by = millis.saturating_mul(1_000_000).min(JUMP_MAX);
+                self.world.cluster.run_until(self.world.cluster.now().plus(by));
+            }
+            Action::Until(condition) => until(&mut self.world.cluster, condition)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the present, or goes on with another.
+    fn change_world(&mut self, action: &Action) -> Result<(), String> {
+        let kept = &mut self.branches;
+        match action {
+            Action::Checkpoint(name) => keep(&mut kept.checkpoints, name, &self.world)?,
             Action::Rewind(name) => {
-                let kept = self.checkpoints.get(name).cloned().ok_or_else(|| missing("checkpoint", name, &self.checkpoints))?;
-                (*cluster, self.entries) = (kept.cluster, kept.entries);
+                self.world = kept.checkpoints.get(name).cloned().ok_or_else(|| missing("checkpoint", name, &kept.checkpoints))?;
+            }
+            Action::Back { millis } => {
+                let target = SimTime(self.world.cluster.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
+                self.rewind_to(target.max(self.origin.now()));
             }
             Action::Fork(name) => {
-                keep(&mut self.branches, &self.current.clone(), cluster, &self.entries)?;
-                self.current.clone_from(name);
+                if kept.branches.contains_key(name) || *name == kept.current {
+                    return Err(format!("there is a branch {name:?} already; go on with it with `switch`"));
+                }
+                check_name(name)?;
+                keep(&mut kept.branches, &kept.current.clone(), &self.world)?;
+                kept.current.clone_from(name);
             }
-            Action::Switch(name) => {
-                let kept = self.branches.get(name).cloned().ok_or_else(|| missing("branch", name, &self.branches))?;
-                keep(&mut self.branches, &self.current.clone(), cluster, &self.entries)?;
-                (*cluster, self.entries) = (kept.cluster, kept.entries);
-                self.current.clone_from(name);
+            Action::Switch(name) if *name != kept.current => {
+                let next = kept.branches.get(name).cloned().ok_or_else(|| missing("branch", name, &kept.branches))?;
+                keep(&mut kept.branches, &kept.current.clone(), &self.world)?;
+                self.world = next;
+                kept.branches.remove(name);
+                kept.current.clone_from(name);
             }
+            _ => {}
         }
-        clock.set(clock.speed(), cluster.now());
-        Ok(self.status(cluster, clock))
+        Ok(())
     }
 
-    fn pause(&mut self, cluster: &Cluster, clock: &mut Clock) {
-        if clock.speed() != Speed::Paused {
-            self.resumed = clock.speed();
+    fn pause(&mut self) {
+        if self.clock.speed() != Speed::Paused {
+            self.branches.resumed = self.clock.speed();
         }
-        clock.set(Speed::Paused, cluster.now());
+        self.clock.set(Speed::Paused, self.world.cluster.now());
     }
 
-    fn status(&self, cluster: &Cluster, clock: &Clock) -> Value {
+    fn status(&self) -> Value {
+        let cluster = &self.world.cluster;
         json!({
             "now": cluster.now().to_time().0.to_string(),
             "elapsedSeconds": cluster.now().since(self.origin.now()) as f64 / SECOND as f64,
-            "speed": clock.speed().to_string(),
+            "speed": self.clock.speed().to_string(),
             "revision": cluster.etcd().revision(),
+            "events": cluster.events_handled(),
             "steps": cluster.trace.len(),
-            "branch": self.current,
-            "checkpoints": self.checkpoints.keys().collect::<Vec<_>>(),
-            "branches": self.branches.keys().collect::<Vec<_>>(),
+            "branch": self.branches.current,
+            "checkpoints": self.branches.checkpoints.keys().collect::<Vec<_>>(),
+            "branches": self.branches.branches.keys().collect::<Vec<_>>(),
         })
     }
 }
 
-fn keep(places: &mut BTreeMap<String, Kept>, name: &str, cluster: &Cluster, entries: &[Entry]) -> Result<(), String> {
-    if name.is_empty() || name.len() > 64 {
-        return Err("a name has 1 to 64 characters".into());
-    }
+fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > 64 { Err("a name has 1 to 64 characters".into()) } else { Ok(()) }
+}
+
+fn keep(places: &mut BTreeMap<String, World>, name: &str, world: &World) -> Result<(), String> {
+    check_name(name)?;
     if places.len() >= KEPT_MAX && !places.contains_key(name) {
         return Err(format!("at most {KEPT_MAX} of them are kept"));
     }
-    places.insert(name.to_owned(), Kept { cluster: cluster.clone(), entries: entries.to_vec() });
+    places.insert(name.to_owned(), world.clone());
     Ok(())
 }
 
-fn missing(what: &str, name: &str, places: &BTreeMap<String, Kept>) -> String {
+fn missing(what: &str, name: &str, places: &BTreeMap<String, World>) -> String {
     let known: Vec<&str> = places.keys().map(String::as_str).collect();
     if known.is_empty() {
         format!("there is no {what} {name:?}; none is kept")

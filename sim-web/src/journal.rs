@@ -1,4 +1,4 @@
-//! The inputs of a session, one line of JSON each, in the order and at the virtual moments they took effect.
+//! The inputs of a session, one line of JSON each, in the order and at the places between events where they took effect.
 //! The file only grows; a line that a crash cut short is dropped when the file is opened again. Replaying the lines on a
 //! fresh cluster of the same profile, seed and start leads to the same state, event by event.
 //! Written lines survive the death of the process (they are with the operating system); the loss of the machine may cost
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Header {
-    /// Always `ksim-session/v1`.
+    /// Always `ksim-session/v2`.
     pub format: String,
     /// The cluster profile's name or file.
     pub cluster: String,
@@ -30,7 +30,7 @@ pub struct Header {
 }
 
 /// The format this version writes and reads.
-pub const FORMAT: &str = "ksim-session/v1";
+pub const FORMAT: &str = "ksim-session/v2";
 
 /// An HTTP request as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,11 +89,21 @@ pub enum Input {
     Tick,
 }
 
-/// An input and its moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+/// A place between two events of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
     /// Virtual time, nanoseconds since the Unix epoch.
     pub at: u64,
+    /// How many events came before.
+    pub after: u64,
+}
+
+/// An input and where it took effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
     /// The input.
     pub input: Input,
 }

@@ -11,6 +11,7 @@ mod journal;
 mod kubeconfig;
 mod port_forward;
 mod server;
+mod session;
 mod simulation;
 mod sockets;
 mod spdy;

@@ -21,6 +21,7 @@ use crate::clock::{Speed, real_now};
 use crate::control::Action;
 use crate::guard::Guard;
 use crate::journal::{FORMAT, Header, Journal};
+use crate::session::Session;
 use crate::simulation::{Command, Handle, Reply, Simulation};
 use crate::{certificates, kubeconfig, port_forward, sockets, tokens};
 
@@ -135,9 +136,9 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
     let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone() };
     let cluster = Cluster::with(Arc::new(options.profile.clone()), Arc::new(options.workloads.clone()), header.seed, &settings)?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });
-    let mut simulation = Simulation::new(cluster, frontend, options.speed, journal);
-    simulation.replay(entries);
-    Ok(simulation)
+    let mut session = Session::new(cluster, frontend, options.speed, journal);
+    session.replay(entries);
+    Ok(Simulation::new(session))
 }
 
 async fn run(listener: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, server: Server, ready: impl FnOnce()) -> Result<(), String> {

@@ -1,18 +1,18 @@
 //! The thread that owns the cluster: it lets virtual time follow the clock, answers requests between two events, and feeds
-//! the streams of watchers. Everything that changes the cluster from outside passes `Simulation::take` and is written down.
+//! the streams of watchers. Everything that changes the cluster from outside passes the `Session`, which writes it down.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use sim_api::{Answer, Frontend, Request, Response};
+use sim_api::{Answer, Request, Response};
 use sim_core::cluster::Cluster;
 use sim_core::time::SimTime;
-use sim_core::trace::recording;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{Clock, Speed, Stopwatch};
-use crate::control::{Action, Branches};
-use crate::journal::{Entry, Input, Journal, KeptRequest};
+use crate::clock::{Speed, Stopwatch};
+use crate::control::Action;
+use crate::journal::Place;
+use crate::session::Session;
 use crate::streams::{ExecResult, ProxyCall};
 
 /// Requests that may wait for the thread.
@@ -78,91 +78,20 @@ struct Stream {
     next_bookmark: Duration,
 }
 
-/// The cluster and all that belongs to serving it.
+/// The session and all that belongs to serving it.
 pub struct Simulation {
-    /// The cluster.
-    pub cluster: Cluster,
-    frontend: Frontend,
-    clock: Clock,
-    journal: Option<Journal>,
+    session: Session,
     streams: Vec<Stream>,
     told: u64,
-    branches: Branches,
     ticked: Stopwatch,
-    ticked_at: SimTime,
+    ticked_at: Place,
 }
 
 impl Simulation {
-    /// A simulation at the cluster's present moment.
-    pub fn new(cluster: Cluster, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Simulation {
-        let now = cluster.now();
-        let told = cluster.etcd().revision();
-        Simulation {
-            branches: Branches::new(cluster.clone()),
-            cluster,
-            frontend,
-            clock: Clock::new(speed, now),
-            journal,
-            streams: vec![],
-            told,
-            ticked: Stopwatch::start(),
-            ticked_at: now,
-        }
-    }
-
-    /// Replays what a journal holds.
-    pub fn replay(&mut self, entries: Vec<Entry>) {
-        for entry in entries {
-            self.cluster.run_until(SimTime(entry.at));
-            self.again(&entry.input);
-            self.branches.entries.push(entry);
-        }
-        let (speed, now) = (self.clock.speed(), self.cluster.now());
-        self.clock.set(speed, now);
-        self.told = self.cluster.etcd().revision();
-    }
-
-    /// Does again what was answered long ago.
-    fn again(&mut self, input: &Input) {
-        match input {
-            Input::Http(kept) => {
-                if let Some(request) = kept.clone().into_request() {
-                    self.frontend.handle(&mut self.cluster, &request);
-                }
-            }
-            Input::Control(action) => {
-                // An action that failed then fails again now.
-                let _outcome = self.control(action);
-            }
-            Input::Exec { namespace, pod, container, command } => {
-                crate::streams::exec(&mut self.cluster, namespace, pod, container, command);
-            }
-            Input::Proxy { namespace, pod, port, method, path, body } => {
-                let (namespace, pod, method, path, body) = (namespace.clone(), pod.clone(), method.clone(), path.clone(), body.clone());
-                ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(&mut self.cluster);
-            }
-            Input::Tick => {}
-        }
-    }
-
-    /// Does an action of the control API. Going back in time replays the session from its beginning.
-    fn control(&mut self, action: &Action) -> Result<serde_json::Value, String> {
-        if let Action::Back { millis } = action {
-            let target = SimTime(self.cluster.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
-            self.rewind_to(target.max(self.branches.origin.now()));
-        }
-        self.branches.act(&mut self.cluster, &mut self.clock, action)
-    }
-
-    fn rewind_to(&mut self, target: SimTime) {
-        let entries = std::mem::take(&mut self.branches.entries);
-        self.cluster = self.branches.origin.clone();
-        for entry in entries.into_iter().take_while(|e| e.at <= target.0) {
-            self.cluster.run_until(SimTime(entry.at));
-            self.again(&entry.input);
-            self.branches.entries.push(entry);
-        }
-        self.cluster.run_until(target);
+    /// Serves a session.
+    pub fn new(session: Session) -> Simulation {
+        let (told, ticked_at) = (session.world.cluster.etcd().revision(), session.world.place());
+        Simulation { session, streams: vec![], told, ticked: Stopwatch::start(), ticked_at }
     }
 
     /// Starts the thread.
@@ -180,102 +109,102 @@ impl Simulation {
             let wait = if behind { Duration::ZERO } else { self.wait() };
             match inbox.recv_timeout(wait) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(command) => self.take_all(command, inbox),
+                Ok(command) => {
+                    if !self.take_all(command, inbox) {
+                        return;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    /// Takes a command and those that came with it, so that many clients cost one look at the clock.
-    fn take_all(&mut self, first: Command, inbox: &Receiver<Command>) {
+    /// Takes a command and those that came with it, so that many clients cost one look at the clock. False at the end.
+    fn take_all(&mut self, first: Command, inbox: &Receiver<Command>) -> bool {
         self.catch_up();
-        self.take(first);
+        let mut next = Some(first);
         for _ in 0..64 {
-            match inbox.try_recv() {
-                Ok(Command::Stop) | Err(_) => return,
-                Ok(command) => self.take(command),
+            match next.take() {
+                Some(Command::Stop) => return false,
+                Some(command) => self.take(command),
+                None => return true,
             }
+            next = inbox.try_recv().ok();
         }
+        if let Some(command) = next {
+            self.take(command);
+        }
+        true
     }
 
-    /// Lets events happen that are due; says whether there are more of them.
+    /// Lets events happen that are due; says whether there are more of them. While time stands still nothing happens.
     fn advance(&mut self) -> bool {
-        let watch = Stopwatch::start();
-        let target = self.clock.target().unwrap_or(SimTime(u64::MAX));
-        while self.cluster.step(target) {
+        let (watch, speed) = (Stopwatch::start(), self.session.clock.speed());
+        if speed == Speed::Paused {
+            return false;
+        }
+        let target = self.session.clock.target().unwrap_or(SimTime(u64::MAX));
+        while self.session.world.cluster.step(target) {
             if watch.elapsed() > SLICE {
                 return true;
             }
         }
-        if self.clock.speed() != Speed::Max {
-            self.cluster.run_until(target);
+        if speed != Speed::Max {
+            self.session.world.cluster.run_until(target);
         }
         false
     }
 
     /// Brings virtual time to the present before something from outside takes effect.
     fn catch_up(&mut self) {
-        if self.advance() && self.clock.speed() == Speed::Max {
-            return;
+        if self.advance()
+            && let Some(target) = self.session.clock.target()
+        {
+            self.session.world.cluster.run_until(target);
         }
-        let target = self.clock.target().unwrap_or(self.cluster.now());
-        self.cluster.run_until(target.max(self.cluster.now()));
     }
 
     fn wait(&self) -> Duration {
-        let event = self.cluster.next_event().map_or(Duration::from_secs(60), |at| self.clock.until(at));
+        let event = self.session.world.cluster.next_event().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
         let streams = self.streams.iter().map(Stream::due).min().unwrap_or(Duration::from_secs(60));
         event.min(streams).min(TICK).max(Duration::from_micros(200))
     }
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Http(request, reply) => self.http(&request, reply),
+            Command::Http(request, reply) => {
+                let answer = match self.session.http(&request) {
+                    Answer::Complete(response) => Reply::Complete(response),
+                    Answer::Watch(watch) => self.open(watch),
+                    Answer::Connect(connect) => Reply::Connect(connect),
+                };
+                let _gone = reply.send(answer);
+            }
             Command::Control(action, reply) => {
-                self.write(|| Input::Control(action.clone()));
-                let before = self.cluster.etcd().revision();
-                let outcome = self.control(&action);
-                if self.cluster.etcd().revision() < before {
-                    // History was rewound: what watchers know may never have been.
+                let outcome = self.session.control(&action);
+                if outcome.is_ok() && action.replaces() {
                     self.streams.clear();
-                    self.told = self.cluster.etcd().revision();
+                    self.told = self.session.world.cluster.etcd().revision();
                 }
                 let _gone = reply.send(outcome);
             }
             Command::Exec { namespace, pod, container, command, reply } => {
-                let kept = (namespace.clone(), pod.clone(), container.clone(), command.clone());
-                self.write(|| Input::Exec { namespace: kept.0, pod: kept.1, container: kept.2, command: kept.3 });
-                let _gone = reply.send(crate::streams::exec(&mut self.cluster, &namespace, &pod, &container, &command));
+                let _gone = reply.send(self.session.exec(&namespace, &pod, &container, &command));
             }
             Command::Proxy(call, reply) => {
-                let kept = call.clone();
-                self.write(|| kept.into_input());
-                let _gone = reply.send(call.send(&mut self.cluster));
+                let _gone = reply.send(self.session.proxy(*call));
             }
             Command::Log { namespace, pod, container, from, reply } => {
-                let _gone = reply.send(crate::streams::log_from(&self.cluster, &namespace, &pod, &container, from));
+                let _gone = reply.send(crate::streams::log_from(&self.session.world.cluster, &namespace, &pod, &container, from));
             }
             Command::Stop => {}
         }
         self.feed();
     }
 
-    fn http(&mut self, request: &Request, reply: oneshot::Sender<Reply>) {
-        // What is proxied reaches a container, and may change it.
-        if !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || request.path.contains("/proxy") {
-            self.write(|| Input::Http(KeptRequest::from_request(request)));
-        }
-        let answer = match self.frontend.handle(&mut self.cluster, request) {
-            Answer::Complete(response) => Reply::Complete(response),
-            Answer::Watch(watch) => self.open(watch),
-            Answer::Connect(connect) => Reply::Connect(connect),
-        };
-        let _gone = reply.send(answer);
-    }
-
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
-        let frames = watch.poll(&mut self.cluster);
+        let frames = watch.poll(&mut self.session.world.cluster);
         if !frames.is_empty() {
             let _there_is_room = sender.try_send(frames);
         }
@@ -289,37 +218,25 @@ impl Simulation {
 
     /// Tells watchers what happened; those that do not read, have left, or are over, are let go.
     fn feed(&mut self) {
-        let revision = self.cluster.etcd().revision();
-        let news: std::collections::BTreeSet<_> = match self.cluster.etcd().changes_after(self.told) {
+        let cluster = &mut self.session.world.cluster;
+        let revision = cluster.etcd().revision();
+        let news: std::collections::BTreeSet<_> = match cluster.etcd().changes_after(self.told) {
             _ if self.told == revision => Default::default(),
             Some(changes) => changes.iter().map(|c| c.object.kind()).collect(),
             None => self.streams.iter().map(|s| s.watch.kind()).collect(),
         };
         self.told = revision;
-        let cluster = &mut self.cluster;
         self.streams.retain_mut(|stream| stream.feed(cluster, news.contains(&stream.watch.kind())));
     }
 
     fn tick(&mut self) {
-        if self.ticked.elapsed() < TICK || self.ticked_at == self.cluster.now() {
+        let place = self.session.world.place();
+        if self.ticked.elapsed() < TICK || self.ticked_at == place {
             return;
         }
         self.ticked = Stopwatch::start();
-        self.ticked_at = self.cluster.now();
-        self.write(|| Input::Tick);
-    }
-
-    fn write(&mut self, input: impl FnOnce() -> Input) {
-        let entry = Entry { at: self.cluster.now().0, input: input() };
-        if let Some(journal) = &mut self.journal
-            && let Err(why) = journal.add(&entry)
-        {
-            tracing::error!(%why, "the session can no longer be written down");
-            self.journal = None;
-        }
-        if entry.input != Input::Tick {
-            self.branches.entries.push(entry);
-        }
+        self.ticked_at = place;
+        self.session.tick();
     }
 }
 
@@ -354,16 +271,4 @@ fn next_bookmark(passed: Duration, lives: Duration) -> Duration {
     let last = lives.saturating_sub(BOOKMARK_BEFORE_END);
     let regular = passed + BOOKMARK_INTERVAL;
     if passed < last { regular.min(last) } else { regular }
-}
-
-/// The digest of all that has happened, as `ksim run` computes it.
-pub fn digest(cluster: &Cluster) -> u64 {
-    let header = recording::Header { name: "session".into(), about: String::new(), began: cluster.started(), namespace: String::new() };
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    recording::write(&header, cluster.etcd(), &cluster.trace, &mut |line| {
-        for byte in line.bytes().chain([b'\n']) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    });
-    hash
 }

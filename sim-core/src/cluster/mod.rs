@@ -80,6 +80,7 @@ pub struct Cluster {
     now: SimTime,
     started: SimTime,
     sequence: u64,
+    handled: u64,
     queue: BTreeMap<(SimTime, u64), Event>,
     profile: Arc<Profile>,
     apiserver: ApiServer,
@@ -139,6 +140,7 @@ impl Cluster {
             now: started,
             started,
             sequence: 0,
+            handled: 0,
             queue: BTreeMap::new(),
             apiserver: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, seed),
             watches: Watches::default(),
@@ -192,6 +194,11 @@ impl Cluster {
         self.etcd().get(&ObjectKey::new(kind, namespace, name))
     }
 
+    /// How many events were handled since the world began: with the time, this names a place between two events.
+    pub fn events_handled(&self) -> u64 {
+        self.handled
+    }
+
     /// When the next event is due.
     pub fn next_event(&self) -> Option<SimTime> {
         self.queue.keys().next().map(|(at, _)| *at)
@@ -206,6 +213,7 @@ impl Cluster {
         assert!(at >= self.now, "time never goes back");
         self.now = at;
         let event = self.queue.remove(&(at, sequence)).expect("the first event is there");
+        self.handled += 1;
         self.dispatch(event);
         true
     }

@@ -1,0 +1,139 @@
+//! Every command of `ksim ctl` against a running server.
+
+use serde_json::Value;
+
+use crate::server::{Server, deployment};
+
+fn seconds(server: &Server, arguments: &[&str]) -> f64 {
+    server.said(arguments, "elapsedSeconds").parse().expect("a number")
+}
+
+fn refused(server: &Server, arguments: &[&str], word: &str) {
+    let output = server.ctl(arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    assert!(text.contains(word), "{arguments:?}: no {word:?} in {text}");
+}
+
+fn is_there(server: &Server, name: &str) -> bool {
+    server.ask("GET", &format!("/api/v1/namespaces/default/configmaps/{name}"), &Value::Null).code == 200
+}
+
+#[test]
+fn time_stands_still_and_goes_on_as_it_is_told() {
+    let server = Server::start(&["--speed", "paused"]);
+    let begin = seconds(&server, &["status"]);
+    assert_eq!(server.said(&["status"], "speed"), "paused");
+    assert!((seconds(&server, &["jump", "30s"]) - begin - 30.0).abs() < 1e-6, "a jump goes as far as it says");
+    assert_eq!(server.said(&["status"], "speed"), "paused", "a jump leaves the clock as it was");
+    let before: u64 = server.said(&["status"], "events").parse().expect("a number");
+    let after: u64 = server.said(&["step", "5"], "events").parse().expect("a number");
+    assert_eq!(after - before, 5, "five events are five");
+    let revision: u64 = server.said(&["status"], "revision").parse().expect("a number");
+    let changed: u64 = server.said(&["step", "--change"], "revision").parse().expect("a number");
+    assert_eq!(changed, revision + 1, "one change is one");
+    let still = seconds(&server, &["status"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!((seconds(&server, &["status"]) - still).abs() < 1e-9, "paused time does not move");
+    assert_eq!(server.said(&["speed", "20"], "speed"), "20");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(seconds(&server, &["pause"]) > still + 8.0, "at twenty times half a second is ten");
+    assert_eq!(server.said(&["status"], "speed"), "paused");
+    assert_eq!(server.said(&["resume"], "speed"), "20", "it goes on as fast as before");
+    refused(&server, &["speed", "fast"], "no speed");
+    refused(&server, &["jump", "soon"], "soon");
+}
+
+#[test]
+fn until_runs_on_to_a_condition_or_says_that_it_did_not_come() {
+    let server = Server::start(&["--speed", "paused"]);
+    assert_eq!(server.ask("POST", "/apis/apps/v1/namespaces/default/deployments", &deployment("web", 2)).code, 201);
+    server.told(&["until", "deployment/web", "condition=Available", "--timeout", "120"]);
+    let web = server.ask("GET", "/apis/apps/v1/namespaces/default/deployments/web", &Value::Null).json();
+    assert_eq!(web["status"]["readyReplicas"], 2);
+    server.told(&["until", "deploy/web", "status.availableReplicas=2", "-n", "default"]);
+    refused(&server, &["until", "pod/nobody", "phase=Running", "--timeout", "5"], "did not come to phase=Running within 5 s");
+    refused(&server, &["until", "nonsense/x", "exists"], "there is no kind \"nonsense\"");
+    refused(&server, &["until", "web", "exists"], "kind/name");
+    server.told(&["until", "pod/nobody", "delete"]);
+}
+
+#[test]
+fn a_fault_is_set_and_ended() {
+    let server = Server::start(&["--speed", "paused"]);
+    let ready = |server: &Server| {
+        let node = server.ask("GET", "/api/v1/nodes/docker-desktop", &Value::Null).json();
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().find(|c| c["type"] == "Ready").map(|c| c["status"].as_str().unwrap_or_default().to_owned())
+    };
+    server.told(&["jump", "20s"]);
+    assert_eq!(ready(&server).as_deref(), Some("True"));
+    server.told(&["fault", "{node: {name: docker-desktop, state: down}}"]);
+    server.told(&["until", "node/docker-desktop", "condition=Ready=Unknown"]);
+    server.told(&["fault", "{node: {name: docker-desktop, state: up}}"]);
+    server.told(&["until", "node/docker-desktop", "condition=Ready"]);
+    refused(&server, &["fault", "{node: {name: nowhere, state: down}}"], "nowhere");
+    refused(&server, &["fault", "{moon: {}}"], "moon");
+}
+
+#[test]
+fn worlds_are_kept_and_taken_up_again() {
+    let server = Server::start(&["--speed", "paused"]);
+    assert_eq!(server.put_config("first", "1").code, 201);
+    server.told(&["checkpoint", "one"]);
+    let (kept, at) = (server.digest(), seconds(&server, &["status"]));
+    assert_eq!(server.put_config("second", "2").code, 201);
+    server.told(&["jump", "1m"]);
+    assert_ne!(server.digest(), kept);
+    server.told(&["rewind", "one"]);
+    assert_eq!((server.digest(), is_there(&server, "second")), (kept.clone(), false), "a checkpoint is as it was");
+    // The same inputs at the same places lead to the same world.
+    assert_eq!(server.put_config("second", "2").code, 201);
+    server.told(&["jump", "1m"]);
+    let (then, place) = (server.digest(), seconds(&server, &["status"]));
+    server.told(&["jump", "40s"]);
+    assert_eq!(server.put_config("third", "3").code, 201);
+    server.told(&["rewind", "--by", "40s"]);
+    assert_eq!(seconds(&server, &["status"]), place);
+    server.told(&["rewind", "--by", "1s"]);
+    server.told(&["jump", "1s"]);
+    assert_ne!(then, kept);
+    assert!(is_there(&server, "second"));
+    server.told(&["rewind", "--by", "24h"]);
+    assert!(!is_there(&server, "second") && seconds(&server, &["status"]) < 1e-9, "further than the beginning nobody goes");
+    server.told(&["rewind", "one"]);
+    assert_eq!(seconds(&server, &["status"]), at);
+    refused(&server, &["rewind", "two"], "kept are: one");
+    refused(&server, &["rewind"], "required");
+}
+
+#[test]
+fn branches_go_their_own_ways() {
+    let server = Server::start(&["--speed", "paused"]);
+    assert_eq!(server.said(&["fork", "try"], "branch"), "try");
+    assert_eq!(server.put_config("tried", "1").code, 201);
+    server.told(&["jump", "10s"]);
+    let tried = server.digest();
+    assert_eq!(server.said(&["switch", "main"], "branch"), "main");
+    assert!(!is_there(&server, "tried"));
+    assert_eq!(server.put_config("kept", "1").code, 201);
+    assert_eq!(server.said(&["switch", "try"], "branches"), "main");
+    assert!(is_there(&server, "tried") && !is_there(&server, "kept"));
+    assert_eq!(server.digest(), tried, "a branch waits for its return");
+    refused(&server, &["fork", "main"], "already");
+    refused(&server, &["switch", "nowhere"], "kept are: main");
+    refused(&server, &["fork", ""], "1 to 64");
+}
+
+#[test]
+fn only_the_administrator_steers() {
+    let server = Server::start(&["--speed", "paused"]);
+    let send = |authorization: &str, body: &[u8]| server.send("POST", "/ksim/v1/control", &[("Authorization", authorization)], body);
+    assert_eq!(send("Bearer nobody", b"\"status\"").code, 401);
+    let token = format!("Bearer {}", server.token);
+    assert_eq!(send(&token, b"\"status\"").code, 200);
+    let wrong = send(&token, b"\"explode\"");
+    assert_eq!((wrong.code, wrong.json()["kind"].as_str()), (400, Some("Status")));
+    assert_eq!(server.send("PUT", "/ksim/v1/control", &[], b"").code, 405);
+    assert_eq!(server.send("GET", "/ksim/v1/control", &[], b"").json()["speed"], "paused");
+}

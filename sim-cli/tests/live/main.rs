@@ -1,0 +1,6 @@
+//! The server as its clients meet it: the program is started on a free port and driven over HTTPS, with nothing but cargo.
+
+mod ctl;
+mod http;
+mod killed;
+mod server;

@@ -1,0 +1,191 @@
+//! A session: the cluster, all that was put into it from outside, and the moments that are kept of it.
+//! An input takes effect at a place between two events and is written down with it, so the same inputs at the same places
+//! lead to the same state, event by event: after a crash, and when time is wound back.
+
+use std::sync::Arc;
+
+use sim_api::{Answer, Frontend, Request};
+use sim_core::cluster::Cluster;
+use sim_core::time::SimTime;
+use sim_core::trace::recording;
+
+use crate::clock::{Clock, Speed};
+use crate::control::{Action, Branches};
+use crate::journal::{Entry, Input, Journal, KeptRequest, Place};
+use crate::streams::ProxyCall;
+
+/// A cluster and the inputs that led to it from the beginning of the session.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The inputs that changed it, in order.
+    pub entries: Vec<Arc<Entry>>,
+}
+
+/// The session.
+pub struct Session {
+    /// The present.
+    pub world: World,
+    /// How virtual time runs.
+    pub clock: Clock,
+    pub(crate) origin: Cluster,
+    pub(crate) branches: Branches,
+    frontend: Frontend,
+    journal: Option<Journal>,
+}
+
+impl World {
+    /// Where the world is.
+    pub fn place(&self) -> Place {
+        Place { at: self.cluster.now().0, after: self.cluster.events_handled() }
+    }
+
+    /// Goes on to a place that lies ahead.
+    fn reach(&mut self, place: Place) {
+        while self.cluster.events_handled() < place.after && self.cluster.step(SimTime(u64::MAX)) {}
+        self.cluster.run_until(SimTime(place.at));
+        if self.place() != place {
+            tracing::error!(wanted = ?place, found = ?self.place(), "the session does not come to where it was");
+        }
+    }
+}
+
+impl Session {
+    /// A session that begins with this cluster.
+    pub fn new(cluster: Cluster, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
+        let clock = Clock::new(speed, cluster.now());
+        let origin = cluster.clone();
+        let world = World { cluster, entries: vec![] };
+        Session { world, clock, origin, branches: Branches::default(), frontend, journal }
+    }
+
+    /// Does again what a journal holds.
+    pub fn replay(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.world.reach(entry.place);
+            self.again(&entry.input);
+            self.keep(entry);
+        }
+        let (speed, now) = (self.clock.speed(), self.world.cluster.now());
+        self.clock.set(speed, now);
+    }
+
+    /// Does again what was done long ago.
+    fn again(&mut self, input: &Input) {
+        let cluster = &mut self.world.cluster;
+        match input {
+            Input::Http(kept) => {
+                if let Some(request) = kept.clone().into_request() {
+                    self.frontend.handle(cluster, &request);
+                }
+            }
+            Input::Control(action) => {
+                // An action that failed then fails again now.
+                let _outcome = self.act(action);
+            }
+            Input::Exec { namespace, pod, container, command } => {
+                crate::streams::exec(cluster, namespace, pod, container, command);
+            }
+            Input::Proxy { namespace, pod, port, method, path, body } => {
+                let (namespace, pod, method, path, body) = (namespace.clone(), pod.clone(), method.clone(), path.clone(), body.clone());
+                ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(cluster);
+            }
+            Input::Tick => {}
+        }
+    }
+
+    /// Goes back to a moment: does the session again from its beginning, up to there.
+    pub(crate) fn rewind_to(&mut self, target: SimTime) {
+        let entries = std::mem::take(&mut self.world.entries);
+        self.world.cluster = self.origin.clone();
+        for entry in entries.into_iter().take_while(|e| e.place.at <= target.0) {
+            self.world.reach(entry.place);
+            self.again(&entry.input);
+            self.world.entries.push(entry);
+        }
+        self.world.cluster.run_until(target.max(self.world.cluster.now()));
+    }
+
+    /// Answers a request of the API and writes it down if it did anything.
+    pub fn http(&mut self, request: &Request) -> Answer {
+        let (place, known) = (self.world.place(), self.world.cluster.trace.len());
+        let answer = self.frontend.handle(&mut self.world.cluster, request);
+        let refused = matches!(&answer, Answer::Complete(response) if response.status == 401);
+        let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || refused;
+        if !reads || self.world.cluster.trace.len() != known {
+            self.write(place, Input::Http(KeptRequest::from_request(request)));
+        }
+        answer
+    }
+
+    /// Does an action of the control API and writes it down. Actions that only look leave a mark of the time.
+    pub fn control(&mut self, action: &Action) -> Result<serde_json::Value, String> {
+        let place = self.world.place();
+        let outcome = self.act(action);
+        let input = if action.only_looks() { Input::Tick } else { Input::Control(action.clone()) };
+        self.write(place, input);
+        outcome
+    }
+
+    /// Runs a command in a container.
+    pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<crate::streams::ExecResult> {
+        let place = self.world.place();
+        let result = crate::streams::exec(&mut self.world.cluster, namespace, pod, container, command);
+        let (namespace, pod, container, command) = (namespace.into(), pod.into(), container.into(), command.to_vec());
+        self.write(place, Input::Exec { namespace, pod, container, command });
+        result
+    }
+
+    /// Sends a request to a container's port.
+    pub fn proxy(&mut self, call: ProxyCall) -> sim_api::Response {
+        let place = self.world.place();
+        let response = call.send(&mut self.world.cluster);
+        self.write(place, call.into_input());
+        response
+    }
+
+    /// Notes how far the session has come.
+    pub fn tick(&mut self) {
+        self.write(self.world.place(), Input::Tick);
+    }
+
+    fn write(&mut self, place: Place, input: Input) {
+        let entry = Entry { place, input };
+        if let Some(journal) = &mut self.journal
+            && let Err(why) = journal.add(&entry)
+        {
+            tracing::error!(%why, "the session can no longer be written down");
+            self.journal = None;
+        }
+        self.keep(entry);
+    }
+
+    /// Keeps an input among those that led to the present. Actions on time itself are not: places tell how far time came.
+    fn keep(&mut self, entry: Entry) {
+        let changes = match &entry.input {
+            Input::Tick => false,
+            Input::Control(action) => matches!(action, Action::Fault(_)),
+            _ => true,
+        };
+        if changes {
+            self.world.entries.push(Arc::new(entry));
+        }
+    }
+}
+
+/// The digest of all that has happened: the recording as `ksim run` writes it, and every change of the store.
+pub fn digest(cluster: &Cluster) -> u64 {
+    let header = recording::Header { name: "session".into(), about: String::new(), began: cluster.started(), namespace: String::new() };
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |line: &str| {
+        for byte in line.bytes().chain([b'\n']) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    recording::write(&header, cluster.etcd(), &cluster.trace, &mut add);
+    for change in cluster.etcd().history() {
+        add(&format!("{} {:?} {} {} {}", change.revision, change.change, change.time.0, change.manager, change.object.to_json()));
+    }
+    hash
+}
