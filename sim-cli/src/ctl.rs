@@ -23,6 +23,8 @@ enum CtlAction {
     Status,
     /// Say the digest of all that has happened
     Digest,
+    /// Say how the scenario that is played and each of its expectations stand
+    Verdicts,
     /// Let virtual time stand still
     Pause,
     /// Let virtual time run on
@@ -109,6 +111,7 @@ fn action(action: &CtlAction) -> Result<Value, String> {
     Ok(match action {
         CtlAction::Status => json!("status"),
         CtlAction::Digest => json!("digest"),
+        CtlAction::Verdicts => json!("verdicts"),
         CtlAction::Pause => json!("pause"),
         CtlAction::Resume => json!("resume"),
         CtlAction::Step { change: true, .. } => json!("nextChange"),
@@ -169,12 +172,21 @@ fn send(path: &Path, body: &Value) -> Result<Value, String> {
 }
 
 fn print(answer: &Value) {
+    let expectations = answer.get("expectations").and_then(Value::as_array);
     for (name, value) in answer.as_object().into_iter().flatten() {
         let shown = match value {
             Value::String(text) => text.clone(),
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
-        println!("{name}: {shown}");
+        if expectations.is_none() || name != "expectations" {
+            println!("{name}: {shown}");
+        }
+    }
+    for expectation in expectations.into_iter().flatten() {
+        let word = |name: &str| expectation[name].as_str().unwrap_or_default();
+        let at = expectation["decidedSeconds"].as_f64().map(|s| format!(" at {s:.3}s")).unwrap_or_default();
+        let detail = if word("detail").is_empty() { String::new() } else { format!(": {}", word("detail")) };
+        println!("{:<6} {} (line {}){at}{detail}", word("verdict"), word("name"), expectation["line"]);
     }
 }

@@ -1,28 +1,36 @@
 //! `ksim serve`: the cluster behind the Kubernetes API, for kubectl and every other client; `ksim kubeconfig` shows how to
 //! reach it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sim_core::cluster::Profile;
-use sim_web::{Options, Speed};
+use sim_core::scenario::Loaded;
+use sim_web::{Options, ScenarioFile, Speed};
 use sim_workload::ProfileSet;
 
 use crate::output::{HELD, WRONG_INPUT};
 
+/// The cluster if nothing is said.
+const DEFAULT_CLUSTER: &str = "docker-desktop";
+
 /// Arguments of `ksim serve`.
 #[derive(Args)]
 pub struct ServeArguments {
-    /// The cluster: docker-desktop, three-nodes, or a profile file
-    #[arg(long, default_value = "docker-desktop", value_name = "NAME|FILE")]
-    cluster: String,
+    /// The cluster: docker-desktop, three-nodes, or a profile file [default: the scenario's, or docker-desktop]
+    #[arg(long, value_name = "NAME|FILE")]
+    cluster: Option<String>,
+    /// Play this scenario's steps on the live clock, beside whatever clients do
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// How fast virtual time runs: a number of times real time, max, or paused
     #[arg(long, default_value = "1", value_name = "1|60|max|paused")]
     speed: Speed,
-    /// The seed of chance
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// The seed of chance [default: the scenario's, or 1]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Where to listen; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDR:PORT")]
     bind: SocketAddr,
@@ -60,19 +68,48 @@ pub fn serve(arguments: ServeArguments) -> i32 {
 }
 
 fn options(arguments: ServeArguments) -> Result<Options, String> {
-    let profile = profile(&arguments.cluster)?;
+    let mut workloads = ProfileSet::builtin();
+    let (scenario, loaded) = arguments.scenario.as_deref().map(scenario).transpose()?.unzip();
+    let choice = loaded.as_ref().map(|l| &l.scenario.cluster);
+    for name in choice.iter().flat_map(|c| &c.workloads) {
+        if !workloads.prefer(name) {
+            return Err(format!("there is no workload profile {name:?}"));
+        }
+    }
+    let profile = match (&arguments.cluster, choice) {
+        (None, Some(choice)) => sim_core::scenario::profile(choice)?,
+        (name, _) => profile(name.as_deref().unwrap_or(DEFAULT_CLUSTER))?,
+    };
+    let of_scenario = loaded.as_ref().map(|l| format!("scenario {}", l.scenario.metadata.name));
     Ok(Options {
         bind: arguments.bind,
         profile,
-        cluster: arguments.cluster,
-        workloads: ProfileSet::builtin(),
-        seed: arguments.seed,
+        cluster: arguments.cluster.or(of_scenario).unwrap_or_else(|| DEFAULT_CLUSTER.into()),
+        workloads,
+        seed: arguments.seed.or(loaded.map(|l| l.scenario.seed)).unwrap_or(1),
         speed: arguments.speed,
         kubeconfig: arguments.kubeconfig.unwrap_or_else(sim_web::default_kubeconfig_path),
         state: arguments.state,
         token_file: arguments.token_file,
         without: arguments.without,
+        scenario,
     })
+}
+
+/// A scenario with the texts of all files it names.
+fn scenario(path: &Path) -> Result<(ScenarioFile, Loaded), String> {
+    let mut file = ScenarioFile { file: path.display().to_string(), text: crate::session::read(path)?, ..Default::default() };
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    let mut files = BTreeMap::new();
+    let read = &mut |name: &str| {
+        let text = crate::session::read(&folder.join(name))?;
+        files.insert(name.to_owned(), text.clone());
+        Ok(text)
+    };
+    let loaded = sim_core::scenario::load(&file.file, &file.text, read)
+        .map_err(|p| format!("{}:{}:{}: {}", p.file, p.position.line, p.position.column, p.message))?;
+    file.files = files;
+    Ok((file, loaded))
 }
 
 fn profile(name: &str) -> Result<Profile, String> {

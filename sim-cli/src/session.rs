@@ -58,7 +58,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?.len();
     if size > FILE_BYTES_MAX {
         return Err(format!("{}: the file has {size} bytes, at most {FILE_BYTES_MAX} are read", path.display()));

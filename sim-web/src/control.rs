@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sim_core::cluster::Cluster;
+use sim_core::scenario::Player;
 use sim_core::time::{SECOND, SimTime};
 
 use crate::clock::Speed;
@@ -28,6 +28,8 @@ pub enum Action {
     Status,
     /// Says the digest of all that has happened.
     Digest,
+    /// Says how the scenario that is played and each of its expectations stand.
+    Verdicts,
     /// Virtual time stands still.
     Pause,
     /// Virtual time runs on as before the pause.
@@ -88,7 +90,7 @@ fn default_namespace() -> String {
 impl Action {
     /// Whether it changes nothing, so that it need not be done again when the session is.
     pub fn only_looks(&self) -> bool {
-        matches!(self, Action::Status | Action::Digest)
+        matches!(self, Action::Status | Action::Digest | Action::Verdicts)
     }
 
     /// Whether another world takes the place of the present one, so that what watchers know may never have been.
@@ -117,19 +119,20 @@ impl Session {
     pub(crate) fn act(&mut self, action: &Action) -> Result<Value, String> {
         match action {
             Action::Status => {}
-            Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::session::digest(&self.world.cluster))})),
+            Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::session::digest(self.world.cluster()))})),
+            Action::Verdicts => return Ok(crate::story::verdicts(&self.world.player)),
             Action::Pause => self.pause(),
-            Action::Resume if self.clock.speed() == Speed::Paused => self.clock.set(self.branches.resumed, self.world.cluster.now()),
+            Action::Resume if self.clock.speed() == Speed::Paused => self.clock.set(self.branches.resumed, self.world.now()),
             Action::Resume => {}
             Action::Speed(text) => match text.parse()? {
                 Speed::Paused => self.pause(),
-                speed => self.clock.set(speed, self.world.cluster.now()),
+                speed => self.clock.set(speed, self.world.now()),
             },
             Action::Step { .. } | Action::NextChange | Action::Jump { .. } | Action::Until(_) => self.move_on(action)?,
-            Action::Fault(fault) => sim_core::scenario::inject_fault(&mut self.world.cluster, fault)?,
+            Action::Fault(fault) => sim_core::scenario::inject_fault(&mut self.world.player, fault)?,
             _ => self.change_world(action)?,
         }
-        self.clock.set(self.clock.speed(), self.world.cluster.now());
+        self.clock.set(self.clock.speed(), self.world.now());
         Ok(self.status())
     }
 
@@ -138,17 +141,17 @@ impl Session {
         match action {
             Action::Step { events } => {
                 self.pause();
-                (0..(*events).min(EVENTS_MAX)).all(|_| self.world.cluster.step(SimTime(u64::MAX)));
+                (0..(*events).min(EVENTS_MAX)).all(|_| self.world.player.step(SimTime(u64::MAX)));
             }
             Action::NextChange => {
                 self.pause();
-                next_change(&mut self.world.cluster);
+                next_change(&mut self.world.player);
             }
             Action::Jump { millis } => {
                 let by = millis.saturating_mul(1_000_000).min(JUMP_MAX);
-                self.world.cluster.run_until(self.world.cluster.now().plus(by));
+                self.world.player.run_until(self.world.now().plus(by));
             }
-            Action::Until(condition) => until(&mut self.world.cluster, condition)?,
+            Action::Until(condition) => until(&mut self.world.player, condition)?,
             _ => {}
         }
         Ok(())
@@ -163,8 +166,8 @@ impl Session {
                 self.world = kept.checkpoints.get(name).cloned().ok_or_else(|| missing("checkpoint", name, &kept.checkpoints))?;
             }
             Action::Back { millis } => {
-                let target = SimTime(self.world.cluster.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
-                self.rewind_to(target.max(self.origin.now()));
+                let target = SimTime(self.world.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
+                self.rewind_to(target.max(self.origin.cluster.now()));
             }
             Action::Fork(name) => {
                 if kept.branches.contains_key(name) || *name == kept.current {
@@ -190,17 +193,17 @@ impl Session {
         if self.clock.speed() != Speed::Paused {
             self.branches.resumed = self.clock.speed();
         }
-        self.clock.set(Speed::Paused, self.world.cluster.now());
+        self.clock.set(Speed::Paused, self.world.now());
     }
 
     fn status(&self) -> Value {
-        let cluster = &self.world.cluster;
+        let cluster = self.world.cluster();
         json!({
             "now": cluster.now().to_time().0.to_string(),
-            "elapsedSeconds": cluster.now().since(self.origin.now()) as f64 / SECOND as f64,
+            "elapsedSeconds": cluster.now().since(self.origin.cluster.now()) as f64 / SECOND as f64,
             "speed": self.clock.speed().to_string(),
             "revision": cluster.etcd().revision(),
-            "events": cluster.events_handled(),
+            "events": self.world.player.moves(),
             "steps": cluster.trace.len(),
             "branch": self.branches.current,
             "checkpoints": self.branches.checkpoints.keys().collect::<Vec<_>>(),
@@ -231,23 +234,24 @@ fn missing(what: &str, name: &str, places: &BTreeMap<String, World>) -> String {
     }
 }
 
-fn next_change(cluster: &mut Cluster) {
-    let before = cluster.etcd().revision();
+fn next_change(player: &mut Player) {
+    let before = player.cluster.etcd().revision();
     for _ in 0..EVENTS_MAX {
-        if !cluster.step(SimTime(u64::MAX)) || cluster.etcd().revision() != before {
+        if !player.step(SimTime(u64::MAX)) || player.cluster.etcd().revision() != before {
             return;
         }
     }
 }
 
-fn until(cluster: &mut Cluster, condition: &Condition) -> Result<(), String> {
+fn until(player: &mut Player, condition: &Condition) -> Result<(), String> {
     let (word, name) = condition.object.split_once('/').ok_or_else(|| format!("{:?} is no kind/name", condition.object))?;
     let kind = sim_apimachinery::Kind::from_word(word).ok_or_else(|| format!("there is no kind {word:?}"))?;
     let namespace = if kind.is_namespaced() { condition.namespace.as_str() } else { "" };
     let seconds = condition.timeout_seconds.map_or(UNTIL_SECONDS_DEFAULT, |s| s as f64).min(365.0 * 86_400.0);
-    let end = cluster.now().plus((seconds * SECOND as f64) as u64);
+    let end = player.cluster.now().plus((seconds * SECOND as f64) as u64);
     let mut seen = None;
     loop {
+        let cluster = &player.cluster;
         if seen != Some(cluster.etcd().revision()) {
             seen = Some(cluster.etcd().revision());
             let object = cluster.object(kind, namespace, name).map(sim_apimachinery::Object::to_json);
@@ -255,8 +259,8 @@ fn until(cluster: &mut Cluster, condition: &Condition) -> Result<(), String> {
                 return Ok(());
             }
         }
-        if !cluster.step(end) {
-            cluster.run_until(end);
+        if !player.step(end) {
+            player.run_until(end);
             return Err(format!("{} did not come to {} within {seconds} s of virtual time", condition.object, condition.holds));
         }
     }

@@ -26,7 +26,7 @@ pub struct Header {
     pub without: Vec<String>,
     /// The scenario played on the live clock, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scenario: Option<String>,
+    pub scenario: Option<crate::story::ScenarioFile>,
 }
 
 /// The format this version writes and reads.

@@ -15,12 +15,14 @@ mod session;
 mod simulation;
 mod sockets;
 mod spdy;
+mod story;
 mod streams;
 mod tokens;
 
 pub use clock::Speed;
 pub use kubeconfig::default_path as default_kubeconfig_path;
 pub use server::{Options, serve};
+pub use story::ScenarioFile;
 
 /// Decodes base64; nothing if the text is none.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {

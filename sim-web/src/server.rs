@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use sim_api::{Connect, ConnectKind, Frontend, Settings};
 use sim_apimachinery::{Reason, Status, UserInfo};
 use sim_core::cluster::{Cluster, Profile};
+use sim_core::scenario::{Loaded, Player};
 use sim_core::time::SimTime;
 use sim_workload::ProfileSet;
 use tokio::sync::oneshot;
@@ -23,6 +24,7 @@ use crate::guard::Guard;
 use crate::journal::{FORMAT, Header, Journal};
 use crate::session::Session;
 use crate::simulation::{Command, Handle, Reply, Simulation};
+use crate::story::ScenarioFile;
 use crate::{certificates, kubeconfig, port_forward, sockets, tokens};
 
 /// A body may have this many bytes; one more is read to see that there are more.
@@ -57,6 +59,8 @@ pub struct Options {
     pub token_file: Option<PathBuf>,
     /// Components left out.
     pub without: Vec<String>,
+    /// The scenario that is played on the live clock.
+    pub scenario: Option<ScenarioFile>,
 }
 
 #[derive(Clone)]
@@ -121,7 +125,7 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
         // A cluster has been up for half a minute when it is handed over.
         start: real_now().saturating_sub(30 * sim_core::time::SECOND),
         without: options.without.clone(),
-        scenario: None,
+        scenario: options.scenario.clone(),
     };
     let (journal, header, entries) = match &options.state {
         Some(folder) => {
@@ -130,15 +134,38 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
         }
         None => (None, fresh, vec![]),
     };
-    if header.cluster != options.cluster || header.without != options.without {
-        return Err(format!("the session in this folder has the cluster {:?} without {:?}", header.cluster, header.without));
+    if options.scenario.is_some() && header.scenario != options.scenario {
+        return Err("the session in this folder was begun with another scenario, or with none".into());
     }
+    let loaded = header.scenario.as_ref().map(ScenarioFile::load).transpose()?.map(Arc::new);
+    let (profile, workloads) = match &loaded {
+        // The session's own scenario says what its cluster is.
+        Some(loaded) if options.scenario.is_none() => of_scenario(loaded)?,
+        _ if header.cluster != options.cluster || header.without != options.without => {
+            return Err(format!("the session in this folder has the cluster {:?} without {:?}", header.cluster, header.without));
+        }
+        _ => (options.profile.clone(), options.workloads.clone()),
+    };
     let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone() };
-    let cluster = Cluster::with(Arc::new(options.profile.clone()), Arc::new(options.workloads.clone()), header.seed, &settings)?;
+    let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });
-    let mut session = Session::new(cluster, frontend, options.speed, journal);
+    let player = match loaded {
+        Some(loaded) => Player::new(cluster, loaded),
+        None => Player::idle(cluster),
+    };
+    let mut session = Session::new(player, frontend, options.speed, journal);
     session.replay(entries);
     Ok(Simulation::new(session))
+}
+
+/// The cluster profile and the workload profiles that a scenario asks for.
+fn of_scenario(loaded: &Loaded) -> Result<(Profile, ProfileSet), String> {
+    let choice = &loaded.scenario.cluster;
+    let mut workloads = ProfileSet::builtin();
+    match choice.workloads.iter().find(|name| !workloads.prefer(name)) {
+        Some(name) => Err(format!("there is no workload profile {name:?}")),
+        None => Ok((sim_core::scenario::profile(choice)?, workloads)),
+    }
 }
 
 async fn run(listener: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, server: Server, ready: impl FnOnce()) -> Result<(), String> {

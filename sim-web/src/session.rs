@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sim_api::{Answer, Frontend, Request};
 use sim_core::cluster::Cluster;
+use sim_core::scenario::Player;
 use sim_core::time::SimTime;
 use sim_core::trace::recording;
 
@@ -14,11 +15,11 @@ use crate::control::{Action, Branches};
 use crate::journal::{Entry, Input, Journal, KeptRequest, Place};
 use crate::streams::ProxyCall;
 
-/// A cluster and the inputs that led to it from the beginning of the session.
+/// A cluster with the scenario that is played on it, and the inputs that led to it from the beginning of the session.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The cluster.
-    pub cluster: Cluster,
+    /// The cluster and the scenario.
+    pub player: Player,
     /// The inputs that changed it, in order.
     pub entries: Vec<Arc<Entry>>,
 }
@@ -29,22 +30,35 @@ pub struct Session {
     pub world: World,
     /// How virtual time runs.
     pub clock: Clock,
-    pub(crate) origin: Cluster,
+    pub(crate) origin: Player,
     pub(crate) branches: Branches,
     frontend: Frontend,
     journal: Option<Journal>,
 }
 
 impl World {
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.player.cluster
+    }
+
+    /// The time.
+    pub fn now(&self) -> SimTime {
+        self.player.cluster.now()
+    }
+
     /// Where the world is.
     pub fn place(&self) -> Place {
-        Place { at: self.cluster.now().0, after: self.cluster.events_handled() }
+        Place { at: self.now().0, after: self.player.moves() }
     }
 
     /// Goes on to a place that lies ahead.
     fn reach(&mut self, place: Place) {
-        while self.cluster.events_handled() < place.after && self.cluster.step(SimTime(u64::MAX)) {}
-        self.cluster.run_until(SimTime(place.at));
+        while self.player.moves() < place.after && self.player.step(SimTime(u64::MAX)) {}
+        // The clock may have gone on after the last move; nothing was due by then.
+        if self.now().0 < place.at {
+            self.player.cluster.run_until(SimTime(place.at));
+        }
         if self.place() != place {
             tracing::error!(wanted = ?place, found = ?self.place(), "the session does not come to where it was");
         }
@@ -52,11 +66,11 @@ impl World {
 }
 
 impl Session {
-    /// A session that begins with this cluster.
-    pub fn new(cluster: Cluster, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
-        let clock = Clock::new(speed, cluster.now());
-        let origin = cluster.clone();
-        let world = World { cluster, entries: vec![] };
+    /// A session that begins with this cluster and scenario.
+    pub fn new(player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
+        let clock = Clock::new(speed, player.cluster.now());
+        let origin = player.clone();
+        let world = World { player, entries: vec![] };
         Session { world, clock, origin, branches: Branches::default(), frontend, journal }
     }
 
@@ -67,13 +81,13 @@ impl Session {
             self.again(&entry.input);
             self.keep(entry);
         }
-        let (speed, now) = (self.clock.speed(), self.world.cluster.now());
+        let (speed, now) = (self.clock.speed(), self.world.now());
         self.clock.set(speed, now);
     }
 
     /// Does again what was done long ago.
     fn again(&mut self, input: &Input) {
-        let cluster = &mut self.world.cluster;
+        let cluster = &mut self.world.player.cluster;
         match input {
             Input::Http(kept) => {
                 if let Some(request) = kept.clone().into_request() {
@@ -98,22 +112,22 @@ impl Session {
     /// Goes back to a moment: does the session again from its beginning, up to there.
     pub(crate) fn rewind_to(&mut self, target: SimTime) {
         let entries = std::mem::take(&mut self.world.entries);
-        self.world.cluster = self.origin.clone();
+        self.world.player = self.origin.clone();
         for entry in entries.into_iter().take_while(|e| e.place.at <= target.0) {
             self.world.reach(entry.place);
             self.again(&entry.input);
             self.world.entries.push(entry);
         }
-        self.world.cluster.run_until(target.max(self.world.cluster.now()));
+        self.world.player.run_until(target.max(self.world.now()));
     }
 
     /// Answers a request of the API and writes it down if it did anything.
     pub fn http(&mut self, request: &Request) -> Answer {
-        let (place, known) = (self.world.place(), self.world.cluster.trace.len());
-        let answer = self.frontend.handle(&mut self.world.cluster, request);
+        let (place, known) = (self.world.place(), self.world.cluster().trace.len());
+        let answer = self.frontend.handle(&mut self.world.player.cluster, request);
         let refused = matches!(&answer, Answer::Complete(response) if response.status == 401);
         let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || refused;
-        if !reads || self.world.cluster.trace.len() != known {
+        if !reads || self.world.cluster().trace.len() != known {
             self.write(place, Input::Http(KeptRequest::from_request(request)));
         }
         answer
@@ -131,7 +145,7 @@ impl Session {
     /// Runs a command in a container.
     pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<crate::streams::ExecResult> {
         let place = self.world.place();
-        let result = crate::streams::exec(&mut self.world.cluster, namespace, pod, container, command);
+        let result = crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
         let (namespace, pod, container, command) = (namespace.into(), pod.into(), container.into(), command.to_vec());
         self.write(place, Input::Exec { namespace, pod, container, command });
         result
@@ -140,7 +154,7 @@ impl Session {
     /// Sends a request to a container's port.
     pub fn proxy(&mut self, call: ProxyCall) -> sim_api::Response {
         let place = self.world.place();
-        let response = call.send(&mut self.world.cluster);
+        let response = call.send(&mut self.world.player.cluster);
         self.write(place, call.into_input());
         response
     }

@@ -13,6 +13,7 @@ use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
 use crate::journal::Place;
 use crate::session::Session;
+use crate::story::Narrator;
 use crate::streams::{ExecResult, ProxyCall};
 
 /// Requests that may wait for the thread.
@@ -85,13 +86,14 @@ pub struct Simulation {
     told: u64,
     ticked: Stopwatch,
     ticked_at: Place,
+    narrator: Narrator,
 }
 
 impl Simulation {
     /// Serves a session.
     pub fn new(session: Session) -> Simulation {
-        let (told, ticked_at) = (session.world.cluster.etcd().revision(), session.world.place());
-        Simulation { session, streams: vec![], told, ticked: Stopwatch::start(), ticked_at }
+        let (told, ticked_at) = (session.world.cluster().etcd().revision(), session.world.place());
+        Simulation { session, streams: vec![], told, ticked: Stopwatch::start(), ticked_at, narrator: Narrator::default() }
     }
 
     /// Starts the thread.
@@ -104,6 +106,7 @@ impl Simulation {
     fn run(mut self, inbox: &Receiver<Command>) {
         loop {
             let behind = self.advance();
+            self.narrator.news(&self.session.world.player).iter().for_each(|line| println!("{line}"));
             self.feed();
             self.tick();
             let wait = if behind { Duration::ZERO } else { self.wait() };
@@ -144,13 +147,13 @@ impl Simulation {
             return false;
         }
         let target = self.session.clock.target().unwrap_or(SimTime(u64::MAX));
-        while self.session.world.cluster.step(target) {
+        while self.session.world.player.step(target) {
             if watch.elapsed() > SLICE {
                 return true;
             }
         }
         if speed != Speed::Max {
-            self.session.world.cluster.run_until(target);
+            self.session.world.player.run_until(target);
         }
         false
     }
@@ -160,12 +163,12 @@ impl Simulation {
         if self.advance()
             && let Some(target) = self.session.clock.target()
         {
-            self.session.world.cluster.run_until(target);
+            self.session.world.player.run_until(target);
         }
     }
 
     fn wait(&self) -> Duration {
-        let event = self.session.world.cluster.next_event().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
+        let event = self.session.world.player.next_move().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
         let streams = self.streams.iter().map(Stream::due).min().unwrap_or(Duration::from_secs(60));
         event.min(streams).min(TICK).max(Duration::from_micros(200))
     }
@@ -184,7 +187,7 @@ impl Simulation {
                 let outcome = self.session.control(&action);
                 if outcome.is_ok() && action.replaces() {
                     self.streams.clear();
-                    self.told = self.session.world.cluster.etcd().revision();
+                    self.told = self.session.world.cluster().etcd().revision();
                 }
                 let _gone = reply.send(outcome);
             }
@@ -195,7 +198,7 @@ impl Simulation {
                 let _gone = reply.send(self.session.proxy(*call));
             }
             Command::Log { namespace, pod, container, from, reply } => {
-                let _gone = reply.send(crate::streams::log_from(&self.session.world.cluster, &namespace, &pod, &container, from));
+                let _gone = reply.send(crate::streams::log_from(self.session.world.cluster(), &namespace, &pod, &container, from));
             }
             Command::Stop => {}
         }
@@ -204,7 +207,7 @@ impl Simulation {
 
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
-        let frames = watch.poll(&mut self.session.world.cluster);
+        let frames = watch.poll(&mut self.session.world.player.cluster);
         if !frames.is_empty() {
             let _there_is_room = sender.try_send(frames);
         }
@@ -218,7 +221,7 @@ impl Simulation {
 
     /// Tells watchers what happened; those that do not read, have left, or are over, are let go.
     fn feed(&mut self) {
-        let cluster = &mut self.session.world.cluster;
+        let cluster = &mut self.session.world.player.cluster;
         let revision = cluster.etcd().revision();
         let news: std::collections::BTreeSet<_> = match cluster.etcd().changes_after(self.told) {
             _ if self.told == revision => Default::default(),

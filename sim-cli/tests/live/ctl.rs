@@ -79,6 +79,7 @@ fn a_fault_is_set_and_ended() {
 #[test]
 fn worlds_are_kept_and_taken_up_again() {
     let server = Server::start(&["--speed", "paused"]);
+    server.told(&["jump", "5s"]);
     assert_eq!(server.put_config("first", "1").code, 201);
     server.told(&["checkpoint", "one"]);
     let (kept, at) = (server.digest(), seconds(&server, &["status"]));

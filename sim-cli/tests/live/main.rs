@@ -3,4 +3,5 @@
 mod ctl;
 mod http;
 mod killed;
+mod scenario;
 mod server;

@@ -3,89 +3,94 @@
 use serde_json::{Value, json};
 use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb};
 
+use super::script::{Task, Then, ask};
 use super::select::DEFAULT_NAMESPACE;
 use super::unsimulated::unsimulated;
 use super::{Done, Player, StepError};
-use crate::cluster::Cluster;
 use crate::scenario::format::Apply;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const MANAGER: &str = "kubectl-client-side-apply";
 
+/// A manifest on its way to the server: the object as it is has been asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Applying {
+    key: ObjectKey,
+    /// The manifest with what kubectl remembers of it.
+    annotated: Value,
+    dry_run: bool,
+}
+
 impl Player {
-    pub(super) fn apply(&mut self, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    pub(super) fn apply(&mut self, number: usize, apply: &Apply) {
         let mut values: Vec<Value> = Vec::new();
         for file in apply.kustomize.iter().chain(&apply.files) {
             values.extend(self.manifests.get(file).into_iter().flatten().map(|d| d.value.clone()));
         }
         values.extend(apply.objects.iter().cloned());
-        let mut output = String::new();
-        for value in flatten_lists(values) {
-            let line = if apply.server_side { self.apply_on_server(value, apply, watch)? } else { self.apply_one(value, apply, watch)? };
-            output.push_str(&line);
-            output.push_str(if apply.dry_run { " (server dry run)\n" } else { "\n" });
-        }
-        Ok(output)
+        self.plan(flatten_lists(values).into_iter().map(|value| Task::Apply(Box::new(value), number)));
     }
 
-    fn send(&mut self, apply: &Apply, manager: &str, verb: Verb, watch: &mut dyn FnMut(&Cluster)) -> Answer {
-        self.ask_as(Request { dry_run: apply.dry_run, ..Request::new(&manager.into(), verb) }, watch)
+    pub(super) fn apply_manifest(&mut self, mut manifest: Value, apply: &Apply) -> Done<()> {
+        let key = self.key_of(&mut manifest, apply.namespace.as_deref())?;
+        if apply.server_side {
+            return self.apply_on_server(key, manifest, apply);
+        }
+        set_annotations(&mut manifest);
+        let annotated = with_last_applied(&manifest);
+        let then = Then::Apply(Box::new(Applying { key: key.clone(), annotated, dry_run: apply.dry_run }));
+        self.plan([ask(MANAGER, Verb::Get { key }, then)]);
+        Ok(())
     }
 
     /// Server-side apply: the intent as it is, and the server merges.
-    fn apply_on_server(&mut self, mut manifest: Value, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let key = self.key_of(&mut manifest, apply.namespace.as_deref())?;
+    fn apply_on_server(&mut self, key: ObjectKey, manifest: Value, apply: &Apply) -> Done<()> {
         if let Ok(object) = decode(key.kind, manifest.clone()) {
             self.warn_of_unsimulated(&object);
         }
         let patch = Patch::Apply { intent: manifest, force: apply.force_conflicts };
-        self.send(apply, "kubectl", Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
-        Ok(format!("{} serverside-applied", shown(&key)))
+        self.write(&key, "kubectl", Verb::Patch { key: key.clone(), part: Part::Main, patch }, "serverside-applied", apply.dry_run);
+        Ok(())
     }
 
-    fn apply_one(&mut self, mut manifest: Value, apply: &Apply, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let key = self.key_of(&mut manifest, apply.namespace.as_deref())?;
-        set_annotations(&mut manifest);
-        let annotated = with_last_applied(&manifest);
-        let name = shown(&key);
-        match self.ask(MANAGER, Verb::Get { key: key.clone() }, watch) {
+    fn write(&mut self, key: &ObjectKey, manager: &str, verb: Verb, done: &str, dry_run: bool) {
+        let request = Request { dry_run, ..Request::new(&manager.into(), verb) };
+        let then = Then::Say(said(key, done, dry_run));
+        self.plan([Task::Ask(Box::new(request), then)]);
+    }
+
+    /// The object as it is, or the news that there is none, has come.
+    pub(super) fn apply_over(&mut self, answer: Answer, applying: Applying) -> Done<()> {
+        let Applying { key, annotated, dry_run } = applying;
+        let current = match answer {
             Err(status) if status.reason == Reason::NotFound => {
                 let object = decode(key.kind, annotated)?;
                 self.warn_of_unsimulated(&object);
-                self.send(apply, MANAGER, Verb::Create { object }, watch)?;
-                Ok(format!("{name} created"))
+                self.write(&key, MANAGER, Verb::Create { object }, "created", dry_run);
+                return Ok(());
             }
-            Err(status) => Err(status.into()),
-            Ok(Reply::Object(current)) => self.apply_over(&key, &current, &annotated, apply, watch),
-            Ok(_) => Err(StepError::Failed(format!("unexpected answer for {name}"))),
-        }
-    }
-
-    fn apply_over(
-        &mut self,
-        key: &ObjectKey,
-        current: &Object,
-        annotated: &Value,
-        apply: &Apply,
-        watch: &mut dyn FnMut(&Cluster),
-    ) -> Done<String> {
+            Err(status) => return Err(status.into()),
+            Ok(Reply::Object(current)) => current,
+            Ok(_) => return Err(StepError::Failed(format!("unexpected answer for {}", shown(&key)))),
+        };
         let live = current.to_json();
         let last = live.pointer("/metadata/annotations").and_then(|a| a.get(LAST_APPLIED)).and_then(Value::as_str);
         let last: Value = last.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_else(|| json!({}));
-        let mut merged = sim_apimachinery::patch::three_way(&last, annotated, &live)?;
+        let mut merged = sim_apimachinery::patch::three_way(&last, &annotated, &live)?;
         let next = decode(key.kind, merged.clone())?;
         let mut defaulted = next.clone();
         sim_apimachinery::defaults::default_object(&mut defaulted);
-        if defaulted == *current {
-            return Ok(format!("{} unchanged", shown(key)));
+        if defaulted == current {
+            self.say(&said(&key, "unchanged", dry_run));
+            return Ok(());
         }
         self.warn_of_unsimulated(&next);
         if let Some(metadata) = merged.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("resourceVersion");
         }
         let patch = Patch::Merge(replacing(&live, &merged));
-        self.send(apply, MANAGER, Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
-        Ok(format!("{} configured", shown(key)))
+        self.write(&key, MANAGER, Verb::Patch { key: key.clone(), part: Part::Main, patch }, "configured", dry_run);
+        Ok(())
     }
 
     /// The object a manifest is about. Its namespace is filled in.
@@ -123,6 +128,11 @@ impl Player {
             self.warn(format!("{}: {field} is accepted but not simulated", object.key()));
         }
     }
+}
+
+/// What kubectl prints when an object is applied.
+fn said(key: &ObjectKey, done: &str, dry_run: bool) -> String {
+    format!("{} {done}{}\n", shown(key), if dry_run { " (server dry run)" } else { "" })
 }
 
 fn text_of_name(manifest: &Value) -> String {

@@ -7,61 +7,66 @@ use serde_json::{Value, json};
 use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Part, Patch, Propagation, Reply, Typed, Verb};
 
 use super::apply::shown;
+use super::command_text::describe;
+use super::script::{Awaited, Task, Then, ask};
 use super::select::DEFAULT_NAMESPACE;
 use super::{Done, Player, StepError, WAIT_TIMEOUT};
-use crate::cluster::Cluster;
 use crate::scenario::format::{
     Delete, Drain, Exec, Label, PatchStep, PatchType, PropagationPolicy, Rollout, RolloutAction, Scale, Selection, Set, Step, Taint, Wait,
 };
 use crate::scenario::load::duration;
-use crate::time::{MINUTE, SECOND};
+use crate::time::{MINUTE, Nanos, SECOND, SimTime};
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 impl Player {
-    pub(super) fn act(&mut self, step: &Step, line: usize, watch: &mut dyn FnMut(&Cluster)) -> Done<()> {
-        let text = step.name.clone().unwrap_or_else(|| describe(step));
+    /// The time of a step is there.
+    pub(super) fn act(&mut self, number: usize) -> Done<()> {
+        let scenario = self.scenario.clone();
+        let step = &scenario.scenario.steps[number];
         if let Some(expectation) = &step.expect {
-            self.watch(expectation.clone(), line);
+            self.watch(expectation.clone(), self.line());
             self.seen = 0;
-            self.look(watch);
+            self.look();
             return Ok(());
         }
-        self.begin(&text, line);
+        let text = step.name.clone().unwrap_or_else(|| describe(step));
+        self.begin(&text, self.line());
+        (self.script.text, self.script.output) = (text, String::new());
+        self.plan([Task::Do(number), Task::End]);
         if needs_kubectl(step) {
             let travel = self.cluster.command_latency();
-            self.run_until(self.cluster.now().plus(travel), watch)?;
+            self.pause(self.cluster.now().plus(travel));
         }
-        let output = self.do_step(step, watch)?;
-        self.end(&text, output);
-        watch(&self.cluster);
         Ok(())
     }
 
-    fn do_step(&mut self, step: &Step, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    /// Its command has started: what it will do.
+    pub(super) fn do_step(&mut self, number: usize, step: &Step) -> Done<()> {
         match step {
-            Step { apply: Some(apply), .. } => self.apply(apply, watch),
-            Step { delete: Some(delete), .. } => self.delete(delete, watch),
-            Step { patch: Some(patch), .. } => self.patch(patch, watch),
-            Step { scale: Some(scale), .. } => self.scale(scale, watch),
-            Step { set: Some(set), .. } => self.set(set, watch),
-            Step { rollout: Some(rollout), .. } => self.rollout(rollout, watch),
-            Step { label: Some(label), .. } => self.label(label, watch),
-            Step { taint: Some(taint), .. } => self.taint(taint, watch),
-            Step { cordon: Some(node), .. } => self.cordon(&node.node, true, watch),
-            Step { uncordon: Some(node), .. } => self.cordon(&node.node, false, watch),
-            Step { drain: Some(drain), .. } => self.drain(drain, watch),
-            Step { http: Some(http), .. } => self.http(http, watch),
-            Step { load: Some(load), .. } => self.load(load),
-            Step { exec: Some(exec), .. } => self.exec(exec),
-            Step { fault: Some(fault), .. } => self.fault(fault),
-            Step { wait: Some(wait), .. } => self.wait(wait, watch),
-            _ => Ok(String::new()),
+            Step { apply: Some(apply), .. } => self.apply(number, apply),
+            Step { delete: Some(delete), .. } => self.delete(delete)?,
+            Step { patch: Some(patch), .. } => self.patch(patch)?,
+            Step { scale: Some(scale), .. } => self.scale(scale)?,
+            Step { set: Some(set), .. } => self.set(set)?,
+            Step { rollout: Some(rollout), .. } => self.rollout(rollout)?,
+            Step { label: Some(label), .. } => self.label(label)?,
+            Step { taint: Some(taint), .. } => self.taint(taint)?,
+            Step { cordon: Some(node), .. } => self.cordon(&node.node, true)?,
+            Step { uncordon: Some(node), .. } => self.cordon(&node.node, false)?,
+            Step { drain: Some(drain), .. } => self.drain(drain)?,
+            Step { http: Some(http), .. } => self.http(http)?,
+            Step { load: Some(load), .. } => self.load(load)?,
+            Step { exec: Some(exec), .. } => self.exec(exec)?,
+            Step { fault: Some(fault), .. } => self.fault(fault)?,
+            Step { wait: Some(wait), .. } => self.wait(wait)?,
+            _ => {}
         }
+        Ok(())
     }
 
-    fn delete(&mut self, delete: &Delete, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn delete(&mut self, delete: &Delete) -> Done<()> {
         let mut keys: Vec<ObjectKey> = Vec::new();
         if let Some(selection) = &delete.object {
             keys.extend(self.selected(selection)?.iter().map(Object::key));
@@ -82,50 +87,48 @@ impl Player {
         };
         let options =
             DeleteOptions { grace_period_seconds: delete.grace_period_seconds, propagation: Some(propagation), ..Default::default() };
-        let mut output = String::new();
+        let mut tasks: Vec<Task> = Vec::new();
         for key in &keys {
-            self.ask("kubectl", Verb::Delete { key: key.clone(), options: options.clone() }, watch)?;
-            output.push_str(&format!("{} deleted\n", shown(key).replacen('/', " \"", 1) + "\""));
+            let said = format!("{} deleted\n", shown(key).replacen('/', " \"", 1) + "\"");
+            tasks.push(ask("kubectl", Verb::Delete { key: key.clone(), options: options.clone() }, Then::Say(said)));
         }
         if delete.wait {
-            self.wait_until(10 * MINUTE, watch, move |p| {
-                Ok(keys.iter().all(|k| p.cluster.object(k.kind, &k.namespace, &k.name).is_none()))
-            })?;
+            tasks.push(Task::Gone(keys));
         }
-        Ok(output)
+        self.plan(tasks);
+        Ok(())
     }
 
-    fn patch(&mut self, step: &PatchStep, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn patch(&mut self, step: &PatchStep) -> Done<()> {
         let patch = match step.kind {
             PatchType::Json => Patch::Json(step.patch.clone()),
             PatchType::Merge => Patch::Merge(step.patch.clone()),
             PatchType::Strategic => Patch::Strategic(step.patch.clone()),
         };
-        self.send_patch(&step.object, "kubectl-patch", patch, "patched", watch)
+        self.send_patch(&step.object, "kubectl-patch", patch, "patched")
     }
 
-    fn send_patch(
-        &mut self,
-        selection: &Selection,
-        manager: &str,
-        patch: Patch,
-        verb: &str,
-        watch: &mut dyn FnMut(&Cluster),
-    ) -> Done<String> {
+    fn send_patch(&mut self, selection: &Selection, manager: &str, patch: Patch, verb: &str) -> Done<()> {
         let key = self.one(selection)?.key();
-        self.ask(manager, Verb::Get { key: key.clone() }, watch)?;
-        self.ask(manager, Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
-        Ok(format!("{} {verb}\n", shown(&key)))
+        let said = format!("{} {verb}\n", shown(&key));
+        self.plan([
+            ask(manager, Verb::Get { key: key.clone() }, quietly()),
+            ask(manager, Verb::Patch { key, part: Part::Main, patch }, Then::Say(said)),
+        ]);
+        Ok(())
     }
 
-    fn scale(&mut self, scale: &Scale, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn scale(&mut self, scale: &Scale) -> Done<()> {
         let key = self.one(&scale.object)?.key();
-        self.ask("kubectl", Verb::GetScale { key: key.clone() }, watch)?;
-        self.ask("kubectl", Verb::UpdateScale { key: key.clone(), replicas: scale.replicas, resource_version: None }, watch)?;
-        Ok(format!("{} scaled\n", shown(&key)))
+        let said = format!("{} scaled\n", shown(&key));
+        self.plan([
+            ask("kubectl", Verb::GetScale { key: key.clone() }, quietly()),
+            ask("kubectl", Verb::UpdateScale { key, replicas: scale.replicas, resource_version: None }, Then::Say(said)),
+        ]);
+        Ok(())
     }
 
-    fn set(&mut self, set: &Set, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn set(&mut self, set: &Set) -> Done<()> {
         let object = self.one(&set.object)?;
         let mut containers =
             object.to_json().pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -138,27 +141,38 @@ impl Player {
         }
         let patch = Patch::Merge(json!({"spec": {"template": {"spec": {"containers": containers}}}}));
         let verb = if set.image.is_empty() { "env updated" } else { "image updated" };
-        self.send_patch(&set.object, "kubectl-set", patch, verb, watch)
+        self.send_patch(&set.object, "kubectl-set", patch, verb)
     }
 
-    fn rollout(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn rollout(&mut self, rollout: &Rollout) -> Done<()> {
         let paused = |on: bool| Patch::Merge(json!({"spec": {"paused": on}}));
         match rollout.action {
             RolloutAction::Restart => {
                 let stamp = self.cluster.now().to_time().0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
                 let patch = json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": stamp}}}}});
-                self.send_patch(&rollout.object, "kubectl-rollout", Patch::Strategic(patch), "restarted", watch)
+                self.send_patch(&rollout.object, "kubectl-rollout", Patch::Strategic(patch), "restarted")
             }
-            RolloutAction::Pause => self.send_patch(&rollout.object, "kubectl-rollout", paused(true), "paused", watch),
-            RolloutAction::Resume => self.send_patch(&rollout.object, "kubectl-rollout", paused(false), "resumed", watch),
-            RolloutAction::Undo => self.undo(rollout, watch),
-            RolloutAction::History => self.history(rollout, watch),
-            RolloutAction::Status => self.rollout_status(rollout, watch),
+            RolloutAction::Pause => self.send_patch(&rollout.object, "kubectl-rollout", paused(true), "paused"),
+            RolloutAction::Resume => self.send_patch(&rollout.object, "kubectl-rollout", paused(false), "resumed"),
+            RolloutAction::Undo => self.undo(rollout),
+            RolloutAction::History => {
+                let object = self.one(&rollout.object)?;
+                self.list_replica_sets("kubectl", &object, Then::History(Box::new(object.clone())));
+                Ok(())
+            }
+            RolloutAction::Status => {
+                let timeout = rollout.timeout.as_deref().map_or(Ok(10 * MINUTE), duration)?;
+                self.wait_for(Awaited::RolledOut(rollout.object.clone()), timeout)
+            }
         }
     }
 
-    /// Puts the template of an earlier replica set back.
-    fn undo(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn list_replica_sets(&mut self, manager: &str, object: &Object, then: Then) {
+        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), options: Box::default() };
+        self.plan([ask(manager, list, then)]);
+    }
+
+    fn undo(&mut self, rollout: &Rollout) -> Done<()> {
         let object = self.one(&rollout.object)?;
         let Some(deployment) = Deployment::from_object(&object) else {
             return Err(StepError::NotSimulated(format!("rollout undo of {}", object.key())));
@@ -168,63 +182,58 @@ impl Player {
                 "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again".into(),
             ));
         }
-        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), options: Box::default() };
-        let Reply::List(Page { items, .. }) = self.ask("kubectl-rollout", list, watch)? else { return Ok(String::new()) };
+        let revision = rollout.to_revision.filter(|r| *r != 0);
+        self.list_replica_sets("kubectl-rollout", &object, Then::Undo(Box::new(object.clone()), revision));
+        Ok(())
+    }
+
+    /// Puts the template of an earlier replica set back.
+    pub(super) fn undo_with(&mut self, sets: Reply, object: &Object, wanted: Option<i64>) -> Done<()> {
+        let Reply::List(Page { items, .. }) = sets else { return Ok(()) };
         let uid = object.uid().to_owned();
         let mut sets: Vec<(i64, Object)> =
             items.into_iter().filter(|o| o.controller().is_some_and(|c| c.uid == uid)).map(|o| (revision(&o), o)).collect();
         sets.sort_by_key(|(revision, _)| *revision);
-        let found = match rollout.to_revision.filter(|r| *r != 0) {
+        let found = match wanted {
             Some(wanted) => sets.iter().find(|(revision, _)| *revision == wanted),
             None => sets.iter().rev().nth(1),
         };
         let Some((_, set)) = found else { return Err(StepError::Failed("error: no rollout history found for deployment".into())) };
-        let Some(set) = ReplicaSet::from_object(set) else { return Ok(String::new()) };
+        let Some(set) = ReplicaSet::from_object(set) else { return Ok(()) };
         let mut template = serde_json::to_value(set.spec.as_ref().and_then(|s| s.template.as_ref())).unwrap_or_default();
         if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
             labels.remove(HASH);
         }
         let patch = Patch::Json(json!([{"op": "replace", "path": "/spec/template", "value": template}]));
         let key = object.key();
-        self.ask("kubectl-rollout", Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
-        Ok(format!("{} rolled back\n", shown(&key)))
+        let said = format!("{} rolled back\n", shown(&key));
+        self.plan([ask("kubectl-rollout", Verb::Patch { key, part: Part::Main, patch }, Then::Say(said))]);
+        Ok(())
     }
 
-    fn history(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let object = self.one(&rollout.object)?;
-        let list = Verb::List { kind: Kind::ReplicaSet, namespace: object.namespace().into(), options: Box::default() };
-        let Reply::List(Page { items, .. }) = self.ask("kubectl", list, watch)? else { return Ok(String::new()) };
+    pub(super) fn tell_history(&mut self, sets: Reply, object: &Object) -> Done<()> {
+        let Reply::List(Page { items, .. }) = sets else { return Ok(()) };
         let mut revisions: Vec<i64> =
             items.iter().filter(|o| o.controller().is_some_and(|c| c.uid == object.uid())).map(revision).collect();
         revisions.sort_unstable();
         let lines: Vec<String> = revisions.iter().map(|r| format!("{r:<10}<none>")).collect();
-        Ok(format!("{} \nREVISION  CHANGE-CAUSE\n{}\n", shown(&object.key()), lines.join("\n")))
+        self.say(&format!("{} \nREVISION  CHANGE-CAUSE\n{}\n", shown(&object.key()), lines.join("\n")));
+        Ok(())
     }
 
-    fn rollout_status(&mut self, rollout: &Rollout, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let timeout = rollout.timeout.as_deref().map_or(Ok(10 * MINUTE), duration)?;
-        let selection = rollout.object.clone();
-        let done = self.wait_until(timeout, watch, move |p| Ok(rollout_state(&p.one(&selection)?).is_none()))?;
-        let object = self.one(&rollout.object)?;
-        match rollout_state(&object) {
-            None => Ok(format!("deployment \"{}\" successfully rolled out\n", object.name())),
-            Some(text) if !done => Err(StepError::Failed(format!("error: timed out waiting for the condition: {text}"))),
-            Some(text) => Err(StepError::Failed(text)),
-        }
-    }
-
-    fn label(&mut self, label: &Label, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let mut output = String::new();
+    fn label(&mut self, label: &Label) -> Done<()> {
+        let mut tasks = Vec::new();
         for object in self.selected(&label.object)? {
             let key = object.key();
             let patch = Patch::Merge(json!({"metadata": {"labels": label.labels}}));
-            self.ask("kubectl-label", Verb::Patch { key: key.clone(), part: Part::Main, patch }, watch)?;
-            output.push_str(&format!("{} labeled\n", shown(&key)));
+            let said = format!("{} labeled\n", shown(&key));
+            tasks.push(ask("kubectl-label", Verb::Patch { key, part: Part::Main, patch }, Then::Say(said)));
         }
-        Ok(output)
+        self.plan(tasks);
+        Ok(())
     }
 
-    fn taint(&mut self, taint: &Taint, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn taint(&mut self, taint: &Taint) -> Done<()> {
         let node = self.one(&Selection { kind: "node".into(), name: Some(taint.node.clone()), ..Default::default() })?;
         let removing = taint.taint.ends_with('-');
         let text = taint.taint.trim_end_matches('-');
@@ -240,42 +249,49 @@ impl Player {
             });
         }
         let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
-        self.ask("kubectl-taint", Verb::Patch { key: node.key(), part: Part::Main, patch }, watch)?;
-        Ok(format!("node/{} {}\n", taint.node, if removing { "untainted" } else { "tainted" }))
+        let said = format!("node/{} {}\n", taint.node, if removing { "untainted" } else { "tainted" });
+        self.plan([ask("kubectl-taint", Verb::Patch { key: node.key(), part: Part::Main, patch }, Then::Say(said))]);
+        Ok(())
     }
 
-    fn cordon(&mut self, node: &str, on: bool, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn cordon(&mut self, node: &str, on: bool) -> Done<()> {
         let key = self.one(&Selection { kind: "node".into(), name: Some(node.into()), ..Default::default() })?.key();
         let patch = Patch::Merge(json!({"spec": {"unschedulable": if on { json!(true) } else { Value::Null }}}));
-        self.ask("kubectl-cordon", Verb::Patch { key, part: Part::Main, patch }, watch)?;
-        Ok(format!("node/{node} {}\n", if on { "cordoned" } else { "uncordoned" }))
+        let said = format!("node/{node} {}\n", if on { "cordoned" } else { "uncordoned" });
+        self.plan([ask("kubectl-cordon", Verb::Patch { key, part: Part::Main, patch }, Then::Say(said))]);
+        Ok(())
     }
 
     /// Cordons, and evicts all pods that a controller can make anew, again and again where a budget forbids it.
-    fn drain(&mut self, drain: &Drain, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
-        let mut output = self.cordon(&drain.node, true, watch)?;
-        let end = self.cluster.now().plus(drain.timeout.as_deref().map_or(Ok(10 * MINUTE), duration)?);
-        loop {
-            let pods: Vec<ObjectKey> =
-                self.cluster.etcd().list(Kind::Pod, "").filter(|o| on_node(o, &drain.node)).map(Object::key).collect();
-            if pods.is_empty() {
-                output.push_str(&format!("node/{} drained\n", drain.node));
-                return Ok(output);
-            }
-            if self.cluster.now() >= end {
-                return Err(StepError::Failed(format!("error when evicting pods: global timeout reached; {} pods are left", pods.len())));
-            }
-            for pod in pods {
-                if self.cluster.object(Kind::Pod, &pod.namespace, &pod.name).is_some_and(|o| !o.is_deleting()) {
-                    // A refusal by a budget is tried again after five seconds, as kubectl does.
-                    let _allowed_or_later = self.ask("kubectl-drain", Verb::Evict { pod, options: DeleteOptions::default() }, watch);
-                }
-            }
-            self.run_until(self.cluster.now().plus(5 * SECOND), watch)?;
+    fn drain(&mut self, drain: &Drain) -> Done<()> {
+        let timeout = drain.timeout.as_deref().map_or(Ok(10 * MINUTE), duration)?;
+        self.plan([Task::Drain { node: drain.node.clone(), timeout, end: None }]);
+        self.cordon(&drain.node, true)
+    }
+
+    pub(super) fn drain_on(&mut self, node: String, timeout: Nanos, end: Option<SimTime>) -> Done<()> {
+        let end = end.unwrap_or_else(|| self.cluster.now().plus(timeout));
+        let pods: Vec<ObjectKey> = self.cluster.etcd().list(Kind::Pod, "").filter(|o| on_node(o, &node)).map(Object::key).collect();
+        if pods.is_empty() {
+            self.say(&format!("node/{node} drained\n"));
+            return Ok(());
+        }
+        if self.cluster.now() >= end {
+            return Err(StepError::Failed(format!("error when evicting pods: global timeout reached; {} pods are left", pods.len())));
+        }
+        // A refusal by a budget is tried again after five seconds, as kubectl does.
+        let again = [Task::Pause(5 * SECOND), Task::Drain { node, timeout, end: Some(end) }];
+        self.plan(pods.into_iter().map(Task::Evict).chain(again).collect::<Vec<_>>());
+        Ok(())
+    }
+
+    pub(super) fn evict(&mut self, pod: ObjectKey) {
+        if self.cluster.object(Kind::Pod, &pod.namespace, &pod.name).is_some_and(|o| !o.is_deleting()) {
+            self.plan([ask("kubectl-drain", Verb::Evict { pod, options: DeleteOptions::default() }, Then::Nevermind)]);
         }
     }
 
-    fn exec(&mut self, exec: &Exec) -> Done<String> {
+    fn exec(&mut self, exec: &Exec) -> Done<()> {
         let pods = self.pods(&exec.pod, exec.namespace.as_deref())?;
         let pod = pods.first().ok_or_else(|| StepError::Failed("no such pod".into()))?.clone();
         let container = self.container(&pod, exec.container.as_deref())?;
@@ -290,7 +306,10 @@ impl Player {
         }
         match exec.output.as_ref().filter(|wanted| !output.contains(*wanted)) {
             Some(wanted) => Err(StepError::Failed(format!("expected output with {wanted:?}, got {output:?}"))),
-            None => Ok(output),
+            None => {
+                self.say(&output);
+                Ok(())
+            }
         }
     }
 
@@ -306,15 +325,47 @@ impl Player {
         }
     }
 
-    fn wait(&mut self, wait: &Wait, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    fn wait(&mut self, wait: &Wait) -> Done<()> {
         let timeout = wait.timeout.as_deref().map_or(Ok(WAIT_TIMEOUT), duration)?;
-        let condition = wait.condition.clone();
-        if self.wait_until(timeout, watch, move |p| Ok(p.judge(&condition)?.holds))? {
-            return Ok("condition met\n".into());
-        }
-        let found = self.judge(&wait.condition)?.found;
-        Err(StepError::Failed(format!("error: timed out waiting for the condition: {found}")))
+        self.wait_for(Awaited::Holds(wait.condition.clone()), timeout)
     }
+
+    /// Whether what is awaited is there.
+    pub(super) fn is_come(&mut self, awaited: &Awaited) -> Done<bool> {
+        match awaited {
+            Awaited::Gone(keys) => Ok(keys.iter().all(|k| self.cluster.object(k.kind, &k.namespace, &k.name).is_none())),
+            Awaited::RolledOut(selection) => Ok(rollout_state(&self.one(selection)?).is_none()),
+            Awaited::Holds(condition) => Ok(self.judge(condition)?.holds),
+        }
+    }
+
+    /// What was awaited has come, or has not in time.
+    pub(super) fn waited(&mut self, awaited: Awaited, come: bool) -> Done<()> {
+        match awaited {
+            Awaited::Gone(_) => {}
+            Awaited::RolledOut(selection) => {
+                let object = self.one(&selection)?;
+                match rollout_state(&object) {
+                    None => self.say(&format!("deployment \"{}\" successfully rolled out\n", object.name())),
+                    Some(text) if !come => {
+                        return Err(StepError::Failed(format!("error: timed out waiting for the condition: {text}")));
+                    }
+                    Some(text) => return Err(StepError::Failed(text)),
+                }
+            }
+            Awaited::Holds(_) if come => self.say("condition met\n"),
+            Awaited::Holds(condition) => {
+                let found = self.judge(&condition)?.found;
+                return Err(StepError::Failed(format!("error: timed out waiting for the condition: {found}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An answer that must be no refusal, and of which nothing is said.
+fn quietly() -> Then {
+    Then::Say(String::new())
 }
 
 fn set_env(container: &mut Value, env: &BTreeMap<String, Option<String>>) {
@@ -368,60 +419,6 @@ fn on_node(object: &Object, node: &str) -> bool {
 
 fn needs_kubectl(step: &Step) -> bool {
     step.fault.is_none() && step.load.is_none() && step.wait.is_none()
-}
-
-/// The step as a command, for the trace.
-fn describe(step: &Step) -> String {
-    let object = |s: &Selection| {
-        let name = s.name.clone().unwrap_or_else(|| format!("-l {}", s.selector.clone().unwrap_or_default()));
-        format!("{} {name}", s.kind.to_ascii_lowercase())
-    };
-    match step {
-        Step { apply: Some(a), .. } => {
-            let folder = a.kustomize.as_ref().map(|k| format!(" -k {k}")).unwrap_or_default();
-            let files = if a.files.is_empty() && a.kustomize.is_none() {
-                " -f -".into()
-            } else {
-                a.files.iter().map(|f| format!(" -f {f}")).collect::<String>()
-            };
-            let options = [(a.server_side, " --server-side"), (a.force_conflicts, " --force-conflicts"), (a.dry_run, " --dry-run=server")];
-            let options: String = options.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
-            format!("kubectl apply{options}{folder}{files}")
-        }
-        Step { delete: Some(d), .. } => {
-            format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object))
-        }
-        Step { patch: Some(p), .. } => format!("kubectl patch {} -p '{}'", object(&p.object), p.patch),
-        Step { scale: Some(s), .. } => format!("kubectl scale {} --replicas={}", object(&s.object), s.replicas),
-        Step { set: Some(s), .. } if !s.image.is_empty() => {
-            format!("kubectl set image {} {}", object(&s.object), pairs(s.image.iter().map(|(k, v)| (k, Some(v)))))
-        }
-        Step { set: Some(s), .. } => format!("kubectl set env {} {}", object(&s.object), pairs(s.env.iter().map(|(k, v)| (k, v.as_ref())))),
-        Step { rollout: Some(r), .. } => {
-            format!("kubectl rollout {} {}", format!("{:?}", r.action).to_ascii_lowercase(), object(&r.object))
-        }
-        Step { label: Some(l), .. } => {
-            format!("kubectl label {} {}", object(&l.object), pairs(l.labels.iter().map(|(k, v)| (k, v.as_ref()))))
-        }
-        Step { taint: Some(t), .. } => format!("kubectl taint nodes {} {}", t.node, t.taint),
-        Step { cordon: Some(n), .. } => format!("kubectl cordon {}", n.node),
-        Step { uncordon: Some(n), .. } => format!("kubectl uncordon {}", n.node),
-        Step { drain: Some(d), .. } => format!("kubectl drain {} --ignore-daemonsets", d.node),
-        Step { http: Some(h), .. } => {
-            format!("{} {} to {}", h.method, h.path, h.to.service.as_ref().or(h.to.host.as_ref()).cloned().unwrap_or_else(|| "pods".into()))
-        }
-        Step { load: Some(l), .. } if l.stop => format!("stop the load {}", l.name),
-        Step { load: Some(l), .. } => format!("load {}: {} {} a second", l.name, l.path, l.per_second),
-        Step { exec: Some(e), .. } => format!("kubectl exec {} -- {}", e.pod.name.clone().unwrap_or_default(), e.command.join(" ")),
-        Step { fault: Some(f), .. } => format!("fault {}", serde_json::to_value(f).unwrap_or_default()),
-        Step { wait: Some(_), .. } => "wait".into(),
-        _ => String::new(),
-    }
-}
-
-fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, Option<&'a String>)>) -> String {
-    let texts: Vec<String> = pairs.map(|(k, v)| v.map_or_else(|| format!("{k}-"), |v| format!("{k}={v}"))).collect();
-    texts.join(" ")
 }
 
 /// The namespace meant when none is named, for other steps.

@@ -2,7 +2,7 @@
 //! Objects are compared in part, as Kyverno Chainsaw does: every field that is given must be equal; a list matches when
 //! each given item is matched by an item of the object.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use sim_apimachinery::{Kind, Object};
@@ -25,7 +25,7 @@ fn judged(holds: bool, found: impl Into<String>) -> Judged {
 }
 
 impl Player {
-    pub(super) fn judge(&self, condition: &Condition) -> Done<Judged> {
+    pub(super) fn judge(&mut self, condition: &Condition) -> Done<Judged> {
         match condition {
             Condition { object: Some(object), .. } => self.judge_object(object),
             Condition { event: Some(event), .. } => Ok(self.judge_event(event)),
@@ -36,7 +36,7 @@ impl Player {
     }
 
     /// How many objects are as described, and the first difference of one that is not.
-    pub(super) fn count(&self, condition: &ObjectCondition) -> Done<(usize, usize, Option<String>)> {
+    pub(super) fn count(&mut self, condition: &ObjectCondition) -> Done<(usize, usize, Option<String>)> {
         let objects = self.selected(&condition.select)?;
         let mut matching = 0;
         let mut first = None;
@@ -50,15 +50,16 @@ impl Player {
     }
 
     /// How an object differs from what is described, if it does.
-    fn difference_from(&self, condition: &ObjectCondition, object: &Object) -> Option<String> {
-        let unlike = condition.like.as_ref().and_then(|like| difference(like, &self.shown(object), ""));
+    fn difference_from(&mut self, condition: &ObjectCondition, object: &Object) -> Option<String> {
+        let shown = self.shown(object);
+        let unlike = condition.like.as_ref().and_then(|like| difference(like, &shown, ""));
         unlike.or_else(|| {
             let source = condition.cel.as_ref()?;
-            objection(self.scenario.expressions.get(source)?, source, &self.shown(object))
+            objection(self.scenario.expressions.get(source)?, source, &shown)
         })
     }
 
-    fn judge_object(&self, condition: &ObjectCondition) -> Done<Judged> {
+    fn judge_object(&mut self, condition: &ObjectCondition) -> Done<Judged> {
         let (matching, all, difference) = self.count(condition)?;
         let bounded = condition.count.is_some() || condition.at_least.is_some() || condition.at_most.is_some();
         let holds = if bounded {
@@ -116,24 +117,22 @@ impl Player {
     }
 
     /// The object as the API shows it; made once for each of its states.
-    pub(super) fn shown(&self, object: &Object) -> Rc<Value> {
-        let mut seen = self.seen_as.borrow_mut();
+    pub(super) fn shown(&mut self, object: &Object) -> Arc<Value> {
         let key = object.key();
         let revision = object.resource_version();
-        match seen.get(&key) {
+        match self.seen_as.get(&key) {
             Some((of, value)) if *of == revision => value.clone(),
             _ => {
-                let value = Rc::new(object.to_json());
-                seen.insert(key, (revision, value.clone()));
+                let value = Arc::new(object.to_json());
+                self.seen_as.insert(key, (revision, value.clone()));
                 value
             }
         }
     }
 
     /// Each step of the trace is looked at once.
-    fn judge_step(&self, wanted: &StepCondition) -> Judged {
-        let mut searched = self.searched.borrow_mut();
-        let (upto, found) = searched.entry((wanted.component.clone(), wanted.contains.clone())).or_default();
+    fn judge_step(&mut self, wanted: &StepCondition) -> Judged {
+        let (upto, found) = self.searched.entry((wanted.component.clone(), wanted.contains.clone())).or_default();
         let says = |step: &Step| {
             wanted.component.as_ref().is_none_or(|c| **c == *step.component) && format!("{:?}", step.what).contains(&wanted.contains)
         };

@@ -13,7 +13,7 @@ use crate::scenario::load::duration;
 use crate::time::Nanos;
 
 impl Player {
-    pub(super) fn fault(&mut self, step: &FaultStep) -> Done<String> {
+    pub(super) fn fault(&mut self, step: &FaultStep) -> Done<()> {
         match step {
             FaultStep { hold_watch: Some(f), .. } => {
                 let (process, kind) = (process(&f.process, f.node.as_ref())?, kind(f)?);
@@ -53,13 +53,12 @@ impl Player {
         }
     }
 
-    fn inject(&mut self, fault: Fault) -> Done<String> {
+    fn inject(&mut self, fault: Fault) -> Done<()> {
         let cause = self.cause;
-        self.cluster.inject(fault, cause).map_err(StepError::Failed)?;
-        Ok(String::new())
+        self.cluster.inject(fault, cause).map_err(StepError::Failed)
     }
 
-    fn begin_fault(&mut self, fault: Fault, length: Option<&String>, end: Fault) -> Done<String> {
+    fn begin_fault(&mut self, fault: Fault, length: Option<&String>, end: Fault) -> Done<()> {
         if let Some(length) = length {
             let at = self.cluster.now().plus(duration(length)?);
             self.do_later(at, Later::Fault(end));
@@ -67,7 +66,7 @@ impl Player {
         self.inject(fault)
     }
 
-    fn etcd_fault(&mut self, fault: &EtcdFault) -> Done<String> {
+    fn etcd_fault(&mut self, fault: &EtcdFault) -> Done<()> {
         let health = match fault.state {
             EtcdState::Healthy => Health::Healthy,
             EtcdState::Slow => Health::Slow(fault.by.as_deref().map_or(Ok(0), duration)?),
@@ -77,7 +76,7 @@ impl Player {
         self.begin_fault(Fault::Store(health), fault.duration.as_ref(), Fault::Store(Health::Healthy))
     }
 
-    fn node_fault(&mut self, fault: &NodeFaultStep) -> Done<String> {
+    fn node_fault(&mut self, fault: &NodeFaultStep) -> Done<()> {
         let (begin, end) = match fault.state {
             NodeState::Down => (NodeFault::Down, NodeFault::Up),
             NodeState::Up => (NodeFault::Up, NodeFault::Up),
@@ -89,7 +88,7 @@ impl Player {
         self.begin_fault(of(begin), fault.duration.as_ref(), of(end))
     }
 
-    fn container_fault(&mut self, fault: &ContainerFault) -> Done<String> {
+    fn container_fault(&mut self, fault: &ContainerFault) -> Done<()> {
         let namespace = namespace_or_default(fault.namespace.as_ref());
         let pods: Vec<ObjectKey> = self.pods(&fault.pod, Some(&namespace))?;
         if pods.is_empty() {
@@ -129,7 +128,7 @@ impl Player {
             };
             self.begin_fault(begin, fault.duration.as_ref(), end)?;
         }
-        Ok(String::new())
+        Ok(())
     }
 }
 

@@ -1,43 +1,44 @@
 //! Plays a scenario on a cluster: does its steps in order, keeps its load going, and watches its expectations.
 //! The user of a scenario works as a person at a shell does: a step begins at its time, or when the one before is done,
 //! whichever is later. Everything the user does is a step of the trace, and the cause of all that comes of it.
+//! A run is plain data: it goes on by single moves (`Player::step`), so that it can be paced by a clock, shared with others who
+//! act on the cluster, kept, forked and taken up again.
 
 mod apply;
+mod command_text;
 mod commands;
 mod conditions;
 mod faults;
 mod monitors;
+mod progress;
+mod script;
 mod select;
 mod traffic;
 mod unsimulated;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
 use sim_apimachinery::yaml::Document;
-use sim_apimachinery::{Answer, ObjectKey, Reason, Request, Status, Verb};
+use sim_apimachinery::{ObjectKey, Status};
 
 pub(crate) use self::conditions::like_text;
 use self::monitors::Monitor;
 pub use self::monitors::Verdict;
+pub use self::progress::{Progress, Standing};
+use self::script::Script;
 use self::traffic::Stream;
-use super::format::{Scenario, Step};
+use super::format::FaultStep;
 use super::load::{Loaded, duration};
 use crate::cluster::Cluster;
-use crate::time::{MINUTE, Nanos, SECOND, SimTime};
+use crate::time::{MINUTE, Nanos, SimTime};
 use crate::trace::{BEGINNING, StepId, What};
 
 /// The user's number among the cluster's users.
 const USER: u32 = 1;
 /// How long a wait waits if nothing is said.
 const WAIT_TIMEOUT: Nanos = MINUTE;
-/// How long a run without `settle` goes on for expectations that are still open.
-const SETTLE_MAX: Nanos = 2 * MINUTE;
-/// How often a waiting user looks again.
-const POLL: Nanos = SECOND;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,6 @@ pub struct Outcome {
 #[derive(Debug)]
 pub(crate) enum StepError {
     Failed(String),
-    TimeLimit,
     NotSimulated(String),
 }
 
@@ -95,12 +95,16 @@ pub(crate) enum Later {
 }
 
 /// A run of a scenario.
+#[derive(Clone, Debug)]
 pub struct Player {
     /// The cluster.
     pub cluster: Cluster,
     scenario: Arc<Loaded>,
     began: SimTime,
     deadline: SimTime,
+    script: Script,
+    /// Moves that were no event of the cluster.
+    moves: u64,
     streams: BTreeMap<String, Stream>,
     later: BTreeMap<(SimTime, u64), Later>,
     entered: u64,
@@ -109,11 +113,11 @@ pub struct Player {
     warnings: Vec<String>,
     cause: StepId,
     /// Manifests by the path the scenario names them with.
-    manifests: BTreeMap<String, Vec<Document>>,
+    manifests: Arc<BTreeMap<String, Vec<Document>>>,
     /// Objects as the API shows them, with their revision.
-    seen_as: RefCell<BTreeMap<ObjectKey, (u64, Rc<Value>)>>,
+    seen_as: BTreeMap<ObjectKey, (u64, Arc<Value>)>,
     /// How far the trace was searched for a component and a text, and whether they were found.
-    searched: RefCell<Searched>,
+    searched: Searched,
 }
 
 /// Per component and text: the step up to which was searched, and whether it was found.
@@ -125,11 +129,12 @@ impl Player {
         let began = cluster.now();
         let limit = duration(&scenario.scenario.time_limit).unwrap_or(30 * MINUTE);
         let seen = cluster.etcd().revision();
-        let manifests = scenario.manifests.clone();
         let mut player = Player {
             cluster,
             began,
             deadline: began.plus(limit),
+            script: Script::of(scenario.scenario.steps.len(), began),
+            moves: 0,
             streams: BTreeMap::new(),
             later: BTreeMap::new(),
             entered: 0,
@@ -137,9 +142,9 @@ impl Player {
             seen,
             warnings: vec![],
             cause: BEGINNING,
-            manifests,
-            seen_as: RefCell::default(),
-            searched: RefCell::default(),
+            manifests: Arc::new(scenario.manifests.clone()),
+            seen_as: BTreeMap::new(),
+            searched: BTreeMap::new(),
             scenario,
         };
         let whole: Vec<_> = player.scenario.scenario.expect.iter().cloned().enumerate().collect();
@@ -150,6 +155,13 @@ impl Player {
         player
     }
 
+    /// A run without a scenario: the cluster, and what others do with it.
+    pub fn idle(cluster: Cluster) -> Player {
+        let mut player = Player::new(cluster, Arc::new(Loaded::empty()));
+        player.script = Script::over();
+        player
+    }
+
     /// When the scenario began.
     pub fn began(&self) -> SimTime {
         self.began
@@ -157,91 +169,77 @@ impl Player {
 
     /// Does all steps and says what came of them. `watch` is called whenever the trace may have grown.
     pub fn play(&mut self, watch: &mut dyn FnMut(&Cluster)) -> Outcome {
-        let scenario = self.scenario.clone();
-        let mut ended = Ended::Done;
-        for (index, step) in scenario.scenario.steps.iter().enumerate() {
-            let line = scenario.line_of(&format!("steps[{index}]"));
-            if let Err(error) = self.step(step, line, watch) {
-                ended = match error {
-                    _ if self.is_over_limit() => self.limit_reached(index, line),
-                    StepError::Failed(message) => Ended::StepFailed { step: index + 1, line, message },
-                    StepError::TimeLimit => Ended::TimeLimit,
-                    StepError::NotSimulated(message) => Ended::NotSimulated { step: index + 1, line, message },
-                };
-                break;
-            }
-        }
-        if ended == Ended::Done && self.settle(&scenario.scenario, watch).is_err() {
-            let last = scenario.scenario.steps.len().saturating_sub(1);
-            let line = scenario.line_of(&format!("steps[{last}]"));
-            ended = if self.is_over_limit() { self.limit_reached(last, line) } else { Ended::TimeLimit };
+        while self.script.ended.is_none() && self.step(SimTime(u64::MAX)) {
+            watch(&self.cluster);
         }
         watch(&self.cluster);
-        Outcome { ended, verdicts: self.verdicts(), warnings: std::mem::take(&mut self.warnings) }
+        let ended = self.script.ended.clone().unwrap_or(Ended::TimeLimit);
+        Outcome { ended, verdicts: self.script.verdicts.clone(), warnings: std::mem::take(&mut self.warnings) }
+    }
+
+    /// How many moves were made: with the time, this names a place between two of them.
+    pub fn moves(&self) -> u64 {
+        self.moves + self.cluster.events_handled()
+    }
+
+    /// When the next move is due.
+    pub fn next_move(&self) -> Option<SimTime> {
+        self.script.acts.into_iter().chain(self.next_own()).chain(self.cluster.next_event()).min()
+    }
+
+    /// Makes the next move that is due by `until`: an event of the cluster, a moment of a load or a fault, or what the user
+    /// does next, which comes after all events of its moment. False if there is none.
+    pub fn step(&mut self, until: SimTime) -> bool {
+        if self.script.ended.is_none() && self.is_over_limit() {
+            self.moves += 1;
+            self.stop_at_limit();
+            return true;
+        }
+        let acts = self.script.acts.filter(|at| *at <= until);
+        let bound = acts.unwrap_or(until);
+        let own = self.next_own().filter(|at| *at <= bound);
+        let next = self.cluster.next_event().filter(|at| *at <= bound);
+        match (own, next, acts) {
+            (Some(own), next, _) if next.is_none_or(|next| own <= next) => {
+                self.moves += 1;
+                self.cluster.run_until(own);
+                self.do_own(own);
+            }
+            (_, Some(next), _) => {
+                self.cluster.step(next);
+                self.collect_answers();
+            }
+            (_, None, Some(at)) => {
+                self.moves += 1;
+                self.cluster.run_until(at);
+                self.look();
+                self.proceed();
+            }
+            (_, None, None) => return false,
+        }
+        self.look();
+        true
+    }
+
+    /// Makes all moves up to a moment, and moves the clock there.
+    pub fn run_until(&mut self, until: SimTime) {
+        while self.step(until) {}
+        self.cluster.run_until(until);
+    }
+
+    /// Sets or ends a fault beside the scenario.
+    pub(super) fn inject_beside(&mut self, fault: &FaultStep, text: &str) -> Result<(), String> {
+        let cause = std::mem::replace(&mut self.cause, self.cluster.act("user", text, 0));
+        let outcome = self.fault(fault);
+        self.cause = cause;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(StepError::Failed(message) | StepError::NotSimulated(message)) => Err(message),
+        }
     }
 
     fn is_over_limit(&self) -> bool {
         self.cluster.etcd().revision() > self.scenario.scenario.change_limit
-    }
-
-    fn limit_reached(&self, index: usize, line: usize) -> Ended {
-        Ended::ChangeLimit { step: index + 1, line, limit: self.scenario.scenario.change_limit }
-    }
-
-    fn step(&mut self, step: &Step, line: usize, watch: &mut dyn FnMut(&Cluster)) -> Done<()> {
-        let start = match (&step.at, &step.after) {
-            (Some(at), _) => self.began.plus(duration(at)?),
-            (None, Some(after)) => self.cluster.now().plus(duration(after)?),
-            (None, None) => self.cluster.now(),
-        };
-        self.run_until(start, watch)?;
-        self.act(step, line, watch)
-    }
-
-    /// After the last step the run goes on for `settle`, or until every open expectation has decided itself.
-    fn settle(&mut self, scenario: &Scenario, watch: &mut dyn FnMut(&Cluster)) -> Done<()> {
-        if let Some(settle) = &scenario.settle {
-            return self.run_until(self.cluster.now().plus(duration(settle)?), watch);
-        }
-        let end = self.cluster.now().plus(SETTLE_MAX);
-        while self.is_undecided() && self.cluster.now() < self.next_deadline().map_or(end, |at| at.plus(1).max(end)) {
-            let next = self.cluster.now().plus(POLL);
-            self.run_until(next, watch)?;
-        }
-        Ok(())
-    }
-
-    /// Lets the cluster run to a moment, with loads, ends of faults and expectations on the way.
-    pub(crate) fn run_until(&mut self, until: SimTime, watch: &mut dyn FnMut(&Cluster)) -> Done<()> {
-        if until > self.deadline {
-            self.advance(self.deadline, watch);
-            return Err(StepError::TimeLimit);
-        }
-        self.advance(until, watch);
-        if self.is_over_limit() { Err(StepError::TimeLimit) } else { Ok(()) }
-    }
-
-    fn advance(&mut self, until: SimTime, watch: &mut dyn FnMut(&Cluster)) {
-        while !self.is_over_limit() {
-            let own = self.next_own().filter(|at| *at <= until);
-            let next = self.cluster.next_event().filter(|at| *at <= until);
-            match (own, next) {
-                (Some(own), next) if next.is_none_or(|n| own <= n) => {
-                    self.cluster.run_until(own);
-                    self.do_own(own);
-                }
-                (_, Some(next)) => {
-                    self.cluster.step(next);
-                    self.collect_answers();
-                }
-                (_, None) => {
-                    self.cluster.run_until(until);
-                    break;
-                }
-            }
-            self.look(watch);
-        }
-        self.look(watch);
     }
 
     fn next_own(&self) -> Option<SimTime> {
@@ -267,51 +265,6 @@ impl Player {
     pub(crate) fn do_later(&mut self, at: SimTime, what: Later) {
         self.entered += 1;
         self.later.insert((at, self.entered), what);
-    }
-
-    /// Asks the API server and waits for the answer while everything else goes on.
-    pub(crate) fn ask(&mut self, manager: &str, verb: Verb, watch: &mut dyn FnMut(&Cluster)) -> Answer {
-        self.ask_as(Request::new(&manager.into(), verb), watch)
-    }
-
-    /// Asks with all the options of a request.
-    pub(crate) fn ask_as(&mut self, request: Request, watch: &mut dyn FnMut(&Cluster)) -> Answer {
-        let token = self.cluster.submit(USER, request, self.cause);
-        loop {
-            if let Some(answer) = self.cluster.take_answer(USER, token) {
-                return answer;
-            }
-            let Some(next) = self.cluster.next_event().filter(|n| *n <= self.deadline && !self.is_over_limit()) else {
-                return Err(Box::new(Status::new(Reason::Timeout, "the request got no answer before the limit")));
-            };
-            self.advance(next, watch);
-        }
-    }
-
-    /// Waits until `holds` says so, looking again whenever something happened.
-    pub(crate) fn wait_until(
-        &mut self,
-        timeout: Nanos,
-        watch: &mut dyn FnMut(&Cluster),
-        holds: impl Fn(&mut Player) -> Done<bool>,
-    ) -> Done<bool> {
-        let end = self.cluster.now().plus(timeout);
-        let mut revision = None;
-        loop {
-            let current = (self.cluster.etcd().revision(), self.streams.values().map(|s| s.figures.sent).sum::<u64>());
-            if revision != Some(current) {
-                revision = Some(current);
-                if holds(self)? {
-                    return Ok(true);
-                }
-            }
-            let now = self.cluster.now();
-            if now >= end {
-                return holds(self);
-            }
-            let next = self.cluster.next_event().unwrap_or(end).max(now.plus(1)).min(end).min(now.plus(POLL));
-            self.run_until(next, watch)?;
-        }
     }
 
     pub(crate) fn begin(&mut self, text: &str, line: usize) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use sim_apimachinery::Kind;
 
-use super::{Done, Player};
+use super::{Done, Player, Standing};
 use crate::cluster::Cluster;
 use crate::scenario::format::{Condition, Expectation};
 use crate::scenario::load::duration;
@@ -64,8 +64,10 @@ impl Player {
     }
 
     /// Looks at all open expectations, if anything changed.
-    pub(super) fn look(&mut self, watch: &mut dyn FnMut(&Cluster)) {
-        watch(&self.cluster);
+    pub(super) fn look(&mut self) {
+        if self.monitors.iter().all(|monitor| monitor.verdict.is_some()) {
+            return;
+        }
         let revision = self.cluster.etcd().revision();
         let overdue = self.next_deadline().is_some_and(|at| at < self.cluster.now());
         if revision == self.seen && !overdue {
@@ -96,7 +98,7 @@ impl Player {
         self.monitors = monitors;
     }
 
-    fn judge_monitor(&self, monitor: &mut Monitor) -> Done<()> {
+    fn judge_monitor(&mut self, monitor: &mut Monitor) -> Done<()> {
         let expectation = monitor.expectation.clone();
         if let Some(condition) = &expectation.eventually {
             self.judge_eventually(monitor, condition)?;
@@ -125,7 +127,7 @@ impl Player {
         Ok(())
     }
 
-    fn judge_eventually(&self, monitor: &mut Monitor, condition: &Condition) -> Done<()> {
+    fn judge_eventually(&mut self, monitor: &mut Monitor, condition: &Condition) -> Done<()> {
         let judged = self.judge(condition)?;
         if judged.holds {
             monitor.decide(&self.cluster, true, String::new());
@@ -137,7 +139,7 @@ impl Player {
         Ok(())
     }
 
-    fn judge_order(&self, monitor: &mut Monitor, conditions: &[Condition]) -> Done<()> {
+    fn judge_order(&mut self, monitor: &mut Monitor, conditions: &[Condition]) -> Done<()> {
         while let Some(condition) = conditions.get(monitor.reached) {
             let judged = self.judge(condition)?;
             if !judged.holds {
@@ -191,6 +193,18 @@ fn kinds_of(expectation: &Expectation) -> Option<BTreeSet<Kind>> {
 }
 
 impl Monitor {
+    /// How it stands.
+    pub(super) fn standing(&self) -> Standing {
+        let verdict = self.verdict.as_ref();
+        Standing {
+            name: self.expectation.name.clone(),
+            line: self.line,
+            held: verdict.map(|v| v.held),
+            detail: verdict.map_or_else(|| self.last.clone(), |v| v.detail.clone()),
+            decided: verdict.and_then(|v| v.decided),
+        }
+    }
+
     fn decide(&mut self, cluster: &Cluster, held: bool, detail: String) {
         if self.verdict.is_none() {
             let name = self.expectation.name.clone();

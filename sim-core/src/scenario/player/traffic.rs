@@ -7,8 +7,9 @@ use sim_workload::HttpRequest;
 
 use super::commands::namespace_or_default;
 use super::conditions::difference;
+use super::script::Task;
 use super::{Done, Later, Player, StepError};
-use crate::cluster::{Client, Cluster, HttpCall, HttpOutcome, Target};
+use crate::cluster::{Client, HttpCall, HttpOutcome, Target};
 use crate::scenario::format::{Http, HttpTarget, Load, Source};
 use crate::scenario::load::duration;
 use crate::time::{Nanos, SECOND, SimTime};
@@ -54,39 +55,42 @@ impl Stream {
 }
 
 impl Player {
-    pub(super) fn http(&mut self, http: &Http, watch: &mut dyn FnMut(&Cluster)) -> Done<String> {
+    pub(super) fn http(&mut self, http: &Http) -> Done<()> {
         let from = self.client(http.from.as_ref())?;
         let timeout = http.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
         let mut waiting = Vec::new();
         for target in self.targets(&http.to)? {
             let request = request(&http.method, &http.path, &http.headers, &http.body);
             let cause = self.cause;
-            waiting.push(self.cluster.http(&HttpCall { from: from.clone(), target, request, timeout }, cause));
+            let token = self.cluster.http(&HttpCall { from: from.clone(), target, request, timeout }, cause);
+            waiting.push(Task::Outcome(token, Box::new(http.clone())));
         }
-        let mut output = String::new();
-        for token in waiting {
-            let outcome = self.http_outcome(token, watch)?;
-            check_outcome(http, &outcome)?;
-            output.push_str(&outcome.body);
-        }
-        Ok(output)
+        self.plan(waiting);
+        Ok(())
     }
 
     /// Waits until a request is over while everything else goes on.
-    fn http_outcome(&mut self, token: u64, watch: &mut dyn FnMut(&Cluster)) -> Done<HttpOutcome> {
-        loop {
-            if let Some(outcome) = self.cluster.take_http(token) {
-                return Ok(outcome);
-            }
-            let next = self.cluster.next_event().unwrap_or(self.cluster.now());
-            self.run_until(next, watch)?;
+    pub(super) fn await_outcome(&mut self, token: u64, http: Box<Http>) -> Done<()> {
+        if let Some(outcome) = self.cluster.take_http(token) {
+            check_outcome(&http, &outcome)?;
+            self.say(&outcome.body);
+            return Ok(());
         }
+        let next = self.cluster.next_event().ok_or_else(|| StepError::Failed("the request got no answer".into()))?;
+        self.plan([Task::Outcome(token, http)]);
+        self.pause(next);
+        Ok(())
     }
 
-    pub(super) fn load(&mut self, load: &Load) -> Done<String> {
+    /// How many requests the loads have sent.
+    pub(super) fn requests_sent(&self) -> u64 {
+        self.streams.values().map(|stream| stream.figures.sent).sum()
+    }
+
+    pub(super) fn load(&mut self, load: &Load) -> Done<()> {
         if load.stop {
             self.stop_stream(&load.name);
-            return Ok(String::new());
+            return Ok(());
         }
         if load.per_second == 0 || load.per_second > PER_SECOND_MAX {
             return Err(StepError::Failed(format!("a load sends 1 to {PER_SECOND_MAX} requests a second")));
@@ -106,7 +110,7 @@ impl Player {
             waiting: BTreeSet::new(),
         };
         self.streams.insert(load.name.clone(), stream);
-        Ok(String::new())
+        Ok(())
     }
 
     pub(super) fn stop_stream(&mut self, name: &str) {
