@@ -1,11 +1,12 @@
 //! The scenario that is played on the live clock: its texts as they are kept with the session, and what is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sim_core::scenario::{Ended, Loaded, Player};
 use sim_core::time::SimTime;
+use sim_core::trace::{StepId, What};
 
 /// A scenario file with all the files it names, so that a session is the same when the files have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +33,10 @@ impl ScenarioFile {
 /// Remembers what was told of a run.
 #[derive(Debug, Default)]
 pub struct Narrator {
-    step: usize,
-    decided: usize,
+    /// How many steps of the trace were looked at.
+    seen: StepId,
+    /// Expectations that were told of, by their place.
+    decided: BTreeSet<usize>,
     ended: bool,
 }
 
@@ -42,27 +45,33 @@ impl Narrator {
     pub fn news(&mut self, player: &Player) -> Vec<String> {
         let mut lines = Vec::new();
         let progress = player.progress();
-        if progress.scenario.is_empty() || self.ended {
+        if progress.scenario.is_empty() {
             return lines;
         }
         let at = |time: SimTime| format!("{:>8.3}s", time.since(player.began()) as f64 / 1e9);
-        if progress.step != self.step && !progress.doing.is_empty() {
-            self.step = progress.step;
-            lines.push(format!("{} step {} of {}: {}", at(player.cluster.now()), progress.step, progress.steps, progress.doing));
+        let trace = &player.cluster.trace;
+        if (trace.len() as StepId) < self.seen || (self.ended && progress.ended.is_none()) {
+            // Time was wound back.
+            *self = Narrator { seen: trace.len() as StepId, ..Narrator::default() };
         }
-        let standings = player.standings();
-        let decided = standings.iter().filter(|s| s.held.is_some()).count();
-        self.ended = progress.ended.is_some();
-        if decided != self.decided && !self.ended {
-            self.decided = decided;
-            lines.push(format!("{} {decided} of {} expectations are decided", at(player.cluster.now()), standings.len()));
+        while let Some(step) = trace.step(self.seen) {
+            self.seen += 1;
+            if let What::Action { text, .. } = &step.what {
+                lines.push(format!("{} $ {text}", at(step.time)));
+            }
         }
-        if let Some(ended) = &progress.ended {
-            lines.extend(standings.iter().map(|s| {
-                let word = if s.held == Some(true) { "held" } else { "FAILED" };
-                let detail = if s.detail.is_empty() { String::new() } else { format!(": {}", s.detail) };
-                format!("{} {word} {} (line {}){detail}", s.decided.map_or_else(|| at(player.cluster.now()), at), s.name, s.line)
-            }));
+        for (place, standing) in player.standings().into_iter().enumerate() {
+            if let Some(held) = standing.held
+                && self.decided.insert(place)
+            {
+                let word = if held { "held" } else { "FAILED" };
+                let detail = if standing.detail.is_empty() { String::new() } else { format!(": {}", standing.detail) };
+                let time = standing.decided.map_or_else(|| at(player.cluster.now()), at);
+                lines.push(format!("{time} {word} {} (line {}){detail}", standing.name, standing.line));
+            }
+        }
+        if let Some(ended) = progress.ended.as_ref().filter(|_| !self.ended) {
+            self.ended = true;
             lines.push(format!("{} scenario {}: {}", at(player.cluster.now()), progress.scenario, told(ended)));
         }
         lines
