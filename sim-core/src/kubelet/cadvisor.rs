@@ -74,7 +74,8 @@ impl Kubelet {
 
     /// A kubelet that starts finds what runs.
     pub(super) fn watch_usage_of_all(&mut self, now: SimTime) {
-        let running: Vec<_> = self.orphans.iter().flat_map(|(uid, w)| w.records.keys().map(move |name| (uid.clone(), name.clone()))).collect();
+        let running: Vec<_> =
+            self.orphans.iter().flat_map(|(uid, w)| w.records.keys().map(move |name| (uid.clone(), name.clone()))).collect();
         running.iter().for_each(|(uid, name)| self.watch_usage(uid, name, now));
     }
 

@@ -66,7 +66,14 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
     }
     let document = documents.remove(0);
     let scenario = typed(file, document.value, &document.spans)?;
-    let mut loaded = Loaded { scenario, file: file.into(), manifests: BTreeMap::new(), warnings, spans: document.spans, expressions: Expressions::new() };
+    let mut loaded = Loaded {
+        scenario,
+        file: file.into(),
+        manifests: BTreeMap::new(),
+        warnings,
+        spans: document.spans,
+        expressions: Expressions::new(),
+    };
     check(&loaded)?;
     loaded.expressions = compiled(&loaded)?;
     for (path, at) in named_files(&loaded.scenario) {
