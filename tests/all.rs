@@ -3,6 +3,7 @@
 mod api_properties;
 mod bad_input;
 mod golden;
+mod mutations;
 mod play;
 mod scenario_properties;
 mod scenarios;

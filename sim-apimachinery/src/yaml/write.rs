@@ -106,7 +106,7 @@ fn natural(a: &str, b: &str) -> Ordering {
 
 /// Whether a text of several lines can stand as a literal block.
 fn is_literal(text: &str) -> bool {
-    let printable = |c: char| c == '\n' || !c.is_control() && c != '\u{feff}';
+    let printable = |c: char| c == '\n' || !is_special(c);
     text.chars().all(printable) && !text.contains(" \n") && !text.ends_with(' ')
 }
 
@@ -156,11 +156,16 @@ fn folded(out: &mut String, text: &str, indent: usize) {
 
 /// A text on one line: plain, in single quotes, or in double quotes.
 fn one_line(text: &str) -> String {
-    let special = text.chars().any(|c| c.is_control());
+    let special = text.chars().any(is_special);
     if special || resolve::plain(text) != Ok(Value::String(text.to_owned())) || is_old_bool(text) || is_time(text) {
         return double_quoted(text);
     }
     if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+/// A letter that is only ever written as an escape (`is_printable` and `is_break` of goyaml.v2).
+fn is_special(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A text in double quotes, with YAML's own escapes.
@@ -180,7 +185,9 @@ fn double_quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\u{1b}' => out.push_str("\\e"),
             '\u{85}' => out.push_str("\\N"),
-            '\u{feff}' => out.push_str("\\uFEFF"),
+            '\u{2028}' => out.push_str("\\L"),
+            '\u{2029}' => out.push_str("\\P"),
+            other @ ('\u{feff}' | '\u{fffe}' | '\u{ffff}') => out.push_str(&format!("\\u{:04X}", u32::from(other))),
             other if other.is_control() => out.push_str(&format!("\\x{:02X}", u32::from(other))),
             other => out.push(other),
         }

@@ -35,12 +35,8 @@ impl Lives {
             broken("what is to be deleted stays so", "its deletionTimestamp is gone".into());
         }
         let finalizers = before.metadata().finalizers.iter().flatten().count();
-        // The update that takes the last finalizer away removes the object without storing it once more.
-        if change.change == ChangeType::Deleted
-            && !before.is_deleting()
-            && finalizers > 0
-            && object.metadata().finalizers.iter().flatten().count() > 0
-        {
+        // The update that takes the last finalizer away removes the object as it was stored, finalizers and all.
+        if change.change == ChangeType::Deleted && !before.is_deleting() && finalizers > 0 {
             broken("an object with finalizers is marked before it is removed", format!("{finalizers} finalizers"));
         }
         if let (Object::Pod(before), Object::Pod(now)) = (before, object) {
