@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sim_apimachinery::{FieldValidation, Kind, Reason, Status, UserInfo, Verb};
 use sim_core::cluster::Cluster;
+use sim_core::kube_apiserver::admission_webhooks::{Attempt, Served as Attempted, WebhookCall};
 use sim_core::kube_apiserver::authorization::Attributes;
 
 use crate::attributes::attributes;
@@ -58,6 +59,10 @@ pub struct Exchange<'a> {
     pub field_validation: FieldValidation,
     /// What strict decoding said of a patch's text; the API server decides what becomes of it.
     pub strict_errors: Vec<String>,
+    /// What webhooks have said.
+    pub attempt: Attempt,
+    /// Webhooks that must be called before there can be an answer.
+    pub asks: Vec<WebhookCall>,
 }
 
 /// An answer or a refusal.
@@ -69,10 +74,21 @@ impl Frontend {
         Frontend { authentication: Authentication::new(&settings.tokens) }
     }
 
-    /// Answers a request at the cluster's present moment.
+    /// Answers a request at the cluster's present moment; webhooks outside of the cluster are not called.
     pub fn handle(&mut self, cluster: &mut Cluster, request: &Request) -> Answer {
+        match self.handle_asking(cluster, request, &mut Attempt::default()) {
+            Answer::Webhooks(_) => {
+                let status = Status::new(Reason::InternalError, "Internal error occurred: nobody here calls webhooks");
+                refusal(&status, Encoding::Json).into()
+            }
+            answer => answer,
+        }
+    }
+
+    /// Answers a request at the cluster's present moment, or says which webhooks must be called before it can be.
+    pub fn handle_asking(&mut self, cluster: &mut Cluster, request: &Request, attempt: &mut Attempt) -> Answer {
         let encoding = negotiate(request).map_or(Encoding::Json, |a| a.encoding);
-        let mut answer = match self.answer(cluster, request) {
+        let mut answer = match self.answer(cluster, request, attempt) {
             Ok(answer) => answer,
             Err(status) => refusal(&status, encoding).into(),
         };
@@ -82,7 +98,7 @@ impl Frontend {
         answer
     }
 
-    fn answer(&mut self, cluster: &mut Cluster, request: &Request) -> Outcome<Answer> {
+    fn answer(&mut self, cluster: &mut Cluster, request: &Request, attempt: &mut Attempt) -> Outcome<Answer> {
         let route = Route::parse(&request.path);
         let user = self.admit(cluster, request, &route)?;
         if request.body.len() > BODY_BYTES_MAX {
@@ -94,7 +110,7 @@ impl Frontend {
             }
             Route::Resource(path) => match reviews::serve(&self.authentication, cluster, request, &path, &user) {
                 Some(answer) => answer,
-                None => resource(cluster, request, path, user),
+                None => resource(cluster, request, path, user, attempt),
             },
             Route::NoResource => Err(no_resource()),
             Route::Path(path) if authentication::is_openid_path(&path) => Ok(authentication::serve_openid(cluster, request).into()),
@@ -146,7 +162,7 @@ fn nothing_at(group: &str) -> Outcome<Answer> {
     if is_built_in { Err(no_resource()) } else { Ok(pages::not_found().into()) }
 }
 
-fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>) -> Outcome<Answer> {
+fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>, attempt: &mut Attempt) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
     if group.is_empty() && version == "v1" && path.resource == "bindings" && !path.watch_prefix {
         return legacy_binding(cluster, request, path, user);
@@ -180,11 +196,17 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     }
     let warnings = custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).into_iter().collect();
     let mut exchange = Exchange { warnings, ..Exchange::new(cluster, request, path, served, accepted, user) };
+    exchange.attempt = std::mem::take(attempt);
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
         subresources::dispatch(&mut exchange, method)
-    }?;
+    };
+    *attempt = std::mem::take(&mut exchange.attempt);
+    if !exchange.asks.is_empty() {
+        return Ok(Answer::Webhooks(exchange.asks));
+    }
+    let answer = answer?;
     Ok(match answer {
         Answer::Complete(response) => warn(response, &exchange.warnings).into(),
         other => other,
@@ -238,6 +260,8 @@ impl<'a> Exchange<'a> {
             user,
             warnings: vec![],
             strict_errors: vec![],
+            attempt: Attempt::default(),
+            asks: vec![],
             dry_run: false,
             field_validation: FieldValidation::Warn,
         }
@@ -257,9 +281,16 @@ impl Exchange<'_> {
             strict_errors: std::mem::take(&mut self.strict_errors),
         };
         let text = format!("{} {}", self.request.method, self.request.path);
-        let (answer, warnings) = self.cluster.serve(request, &text);
-        self.warnings.extend(warnings);
-        answer
+        match self.cluster.serve_asking(request, &text, &mut self.attempt) {
+            Attempted::Done(answer, warnings) => {
+                self.warnings.extend(warnings);
+                answer
+            }
+            Attempted::Asks(calls) => {
+                self.asks = calls;
+                Err(Box::new(Status::new(Reason::InternalError, "Internal error occurred: webhooks must be called first")))
+            }
+        }
     }
 
     /// The field manager.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sim_apimachinery::UserInfo;
+use sim_core::kube_apiserver::admission_webhooks::WebhookCall;
 
 use crate::query::Query;
 use crate::watch::Watch;
@@ -80,6 +81,8 @@ pub enum Answer {
     Watch(Box<Watch>),
     /// The client is connected with a container: a stream both ways, or of its log.
     Connect(Box<Connect>),
+    /// Nothing has happened: these webhooks must be called first, and the request made again with their answers.
+    Webhooks(Vec<WebhookCall>),
 }
 
 impl From<Response> for Answer {

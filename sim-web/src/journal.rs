@@ -52,7 +52,7 @@ pub struct KeptRequest {
 }
 
 /// One input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Input {
     /// A request to the API.
@@ -85,6 +85,13 @@ pub enum Input {
         /// The body.
         body: String,
     },
+    /// What a webhook outside answered.
+    Webhook {
+        /// Which request waited for it.
+        waiting: crate::webhooks::Waiting,
+        /// The answer.
+        answer: sim_core::kube_apiserver::admission_webhooks::WebhookAnswer,
+    },
     /// Nothing: virtual time had come this far.
     Tick,
 }
@@ -99,7 +106,7 @@ pub struct Place {
 }
 
 /// An input and where it took effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Where.
     #[serde(flatten)]

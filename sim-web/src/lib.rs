@@ -18,6 +18,7 @@ mod spdy;
 mod story;
 mod streams;
 mod tokens;
+mod webhooks;
 
 pub use clock::Speed;
 pub use kubeconfig::default_path as default_kubeconfig_path;

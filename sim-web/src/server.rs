@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use sim_api::{Connect, ConnectKind, Frontend, Settings};
 use sim_apimachinery::{Reason, Status, UserInfo};
 use sim_core::cluster::{Cluster, Profile};
+use sim_core::kube_apiserver::admission_webhooks::WebhookCall;
 use sim_core::scenario::{Loaded, Player};
 use sim_core::time::SimTime;
 use sim_workload::ProfileSet;
@@ -25,7 +26,8 @@ use crate::journal::{FORMAT, Header, Journal};
 use crate::session::Session;
 use crate::simulation::{Command, Handle, Reply, Simulation};
 use crate::story::ScenarioFile;
-use crate::{certificates, kubeconfig, port_forward, sockets, tokens};
+use crate::webhooks::Waiting;
+use crate::{certificates, kubeconfig, port_forward, sockets, tokens, webhooks};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -33,6 +35,8 @@ const BODY_BYTES_MAX: usize = 3 << 20;
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// A request of the API is answered within this time, or the client is told so.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+/// How often an answer is offered to a simulation that has too much to do.
+const SEND_TRIES_MAX: usize = 1000;
 /// The path of the control API.
 const CONTROL: &str = "/ksim/v1/control";
 
@@ -88,10 +92,12 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     let listener = std::net::TcpListener::bind(options.bind).map_err(|e| cannot_bind(options.bind, &e))?;
     listener.set_nonblocking(true).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let (handle, thread) = simulation(options, &users)?.start();
+    let (calls, called) = tokio::sync::mpsc::unbounded_channel();
+    let (handle, thread) = Simulation::new(session(options, &users)?, calls).start();
     kubeconfig::write(&options.kubeconfig, &format!("https://{address}"), &identity.authority_pem, &token)?;
     let server = Server { simulation: handle.clone(), guard: Guard::new(address), users: Arc::new(users) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.spawn(call_webhooks(called, handle.clone()));
     let served = runtime.block_on(run(listener, identity.server, server, || ready(&address)));
     handle.send(Command::Stop);
     let _ended = thread.join();
@@ -117,7 +123,7 @@ fn admin_token(folder: Option<&std::path::Path>) -> Result<String, String> {
     }
 }
 
-fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulation, String> {
+fn session(options: &Options, users: &[(String, UserInfo)]) -> Result<Session, String> {
     let fresh = Header {
         format: FORMAT.into(),
         cluster: options.cluster.clone(),
@@ -146,7 +152,7 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
         }
         _ => (options.profile.clone(), options.workloads.clone()),
     };
-    let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone() };
+    let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone(), calls_out: true };
     let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });
     let player = match loaded {
@@ -155,7 +161,7 @@ fn simulation(options: &Options, users: &[(String, UserInfo)]) -> Result<Simulat
     };
     let mut session = Session::new(player, frontend, options.speed, journal);
     session.replay(entries);
-    Ok(Simulation::new(session))
+    Ok(session)
 }
 
 /// The cluster profile and the workload profiles that a scenario asks for.
@@ -180,6 +186,24 @@ async fn run(listener: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, se
     let serving = axum_server::from_tcp_rustls(listener, config).map_err(|e| e.to_string())?.handle(handle).serve(app.into_make_service());
     ready();
     serving.await.map_err(|e| e.to_string())
+}
+
+/// Makes the calls to webhooks that the simulation asks for, and hands it the answers.
+async fn call_webhooks(mut called: tokio::sync::mpsc::UnboundedReceiver<(Waiting, WebhookCall)>, simulation: Handle) {
+    while let Some((waiting, call)) = called.recv().await {
+        let simulation = simulation.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut answer = webhooks::post(&call);
+            tracing::debug!(webhook = call.name, address = call.address(), answered = answer.body.is_ok(), "webhook called");
+            for _ in 0..SEND_TRIES_MAX {
+                match simulation.try_send(Command::Webhook(waiting, Box::new(answer))) {
+                    Err(Command::Webhook(_, back)) => answer = *back,
+                    _ => return,
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+    }
 }
 
 /// Waits for SIGINT or SIGTERM.

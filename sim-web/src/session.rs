@@ -2,10 +2,12 @@
 //! An input takes effect at a place between two events and is written down with it, so the same inputs at the same places
 //! lead to the same state, event by event: after a crash, and when time is wound back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_api::{Answer, Frontend, Request};
 use sim_core::cluster::Cluster;
+use sim_core::kube_apiserver::admission_webhooks::{Attempt, WebhookAnswer, WebhookCall};
 use sim_core::scenario::Player;
 use sim_core::time::SimTime;
 use sim_core::trace::recording;
@@ -14,6 +16,7 @@ use crate::clock::{Clock, Speed};
 use crate::control::{Action, Branches};
 use crate::journal::{Entry, Input, Journal, KeptRequest, Place};
 use crate::streams::ProxyCall;
+use crate::webhooks::Waiting;
 
 /// A cluster with the scenario that is played on it, and the inputs that led to it from the beginning of the session.
 #[derive(Clone, Debug)]
@@ -22,7 +25,21 @@ pub struct World {
     pub player: Player,
     /// The inputs that changed it, in order.
     pub entries: Vec<Arc<Entry>>,
+    /// HTTP requests that wait for webhooks outside.
+    held: BTreeMap<u64, Held>,
+    held_ever: u64,
 }
+
+/// An HTTP request that waits.
+#[derive(Clone, Debug)]
+struct Held {
+    request: Arc<Request>,
+    attempt: Attempt,
+    open: Vec<WebhookCall>,
+}
+
+/// What an HTTP request comes to: an answer, or the number under which it waits for webhooks outside.
+pub type Outcome = Result<Answer, u64>;
 
 /// The session.
 pub struct Session {
@@ -45,6 +62,12 @@ impl World {
     /// The time.
     pub fn now(&self) -> SimTime {
         self.player.cluster.now()
+    }
+
+    /// Calls to webhooks outside that requests wait for.
+    pub fn open_calls(&self) -> Vec<(Waiting, &WebhookCall)> {
+        let clients = self.held.iter().flat_map(|(number, held)| held.open.iter().map(|call| (Waiting::Client(*number), call)));
+        clients.chain(self.cluster().open_webhook_calls().map(|(number, call)| (Waiting::Component(number), call))).collect()
     }
 
     /// Where the world is.
@@ -70,7 +93,7 @@ impl Session {
     pub fn new(player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
         let clock = Clock::new(speed, player.cluster.now());
         let origin = player.clone();
-        let world = World { player, entries: vec![] };
+        let world = World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0 };
         Session { world, clock, origin, branches: Branches::default(), frontend, journal }
     }
 
@@ -87,11 +110,10 @@ impl Session {
 
     /// Does again what was done long ago.
     fn again(&mut self, input: &Input) {
-        let cluster = &mut self.world.player.cluster;
         match input {
             Input::Http(kept) => {
                 if let Some(request) = kept.clone().into_request() {
-                    self.frontend.handle(cluster, &request);
+                    let _answered_long_ago = self.attempt(Arc::new(request), Attempt::default());
                 }
             }
             Input::Control(action) => {
@@ -99,12 +121,13 @@ impl Session {
                 let _outcome = self.act(action);
             }
             Input::Exec { namespace, pod, container, command } => {
-                crate::streams::exec(cluster, namespace, pod, container, command);
+                crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
             }
             Input::Proxy { namespace, pod, port, method, path, body } => {
                 let (namespace, pod, method, path, body) = (namespace.clone(), pod.clone(), method.clone(), path.clone(), body.clone());
-                ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(cluster);
+                ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(&mut self.world.player.cluster);
             }
+            Input::Webhook { waiting, answer } => _ = self.go_on(*waiting, answer.clone()),
             Input::Tick => {}
         }
     }
@@ -122,15 +145,59 @@ impl Session {
     }
 
     /// Answers a request of the API and writes it down if it did anything.
-    pub fn http(&mut self, request: &Request) -> Answer {
+    pub fn http(&mut self, request: Request) -> Outcome {
         let (place, known) = (self.world.place(), self.world.cluster().trace.len());
-        let answer = self.frontend.handle(&mut self.world.player.cluster, request);
-        let refused = matches!(&answer, Answer::Complete(response) if response.status == 401);
+        let request = Arc::new(request);
+        let outcome = self.attempt(request.clone(), Attempt::default());
+        let refused = matches!(&outcome, Ok(Answer::Complete(response)) if response.status == 401);
         let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || refused;
         if !reads || self.world.cluster().trace.len() != known {
-            self.write(place, Input::Http(KeptRequest::from_request(request)));
+            self.write(place, Input::Http(KeptRequest::from_request(&request)));
         }
-        answer
+        outcome
+    }
+
+    /// A webhook outside has answered: what the HTTP request that waited for it comes to, if one did and waits no more.
+    pub fn webhook(&mut self, waiting: Waiting, answer: WebhookAnswer) -> Option<Outcome> {
+        let place = self.world.place();
+        let is_open = self.world.open_calls().iter().any(|(who, call)| *who == waiting && call.asked == answer.asked);
+        if !is_open {
+            // Time was wound back since the call was made.
+            return None;
+        }
+        let outcome = self.go_on(waiting, answer.clone());
+        self.write(place, Input::Webhook { waiting, answer });
+        outcome
+    }
+
+    fn go_on(&mut self, waiting: Waiting, answer: WebhookAnswer) -> Option<Outcome> {
+        let number = match waiting {
+            Waiting::Component(number) => {
+                self.world.player.cluster.answer_webhook(number, answer);
+                return None;
+            }
+            Waiting::Client(number) => number,
+        };
+        let held = self.world.held.get_mut(&number)?;
+        held.open.retain(|call| call.asked != answer.asked);
+        held.attempt.add(answer);
+        if !held.open.is_empty() {
+            return None;
+        }
+        let Held { request, attempt, .. } = self.world.held.remove(&number)?;
+        Some(self.attempt(request, attempt))
+    }
+
+    /// Answers an HTTP request, or keeps it until webhooks have answered.
+    fn attempt(&mut self, request: Arc<Request>, mut attempt: Attempt) -> Outcome {
+        match self.frontend.handle_asking(&mut self.world.player.cluster, &request, &mut attempt) {
+            Answer::Webhooks(open) => {
+                self.world.held_ever += 1;
+                self.world.held.insert(self.world.held_ever, Held { request, attempt, open });
+                Err(self.world.held_ever)
+            }
+            answer => Ok(answer),
+        }
     }
 
     /// Does an action of the control API and writes it down. Actions that only look leave a mark of the time.

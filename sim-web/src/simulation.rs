@@ -1,20 +1,23 @@
 //! The thread that owns the cluster: it lets virtual time follow the clock, answers requests between two events, and feeds
 //! the streams of watchers. Everything that changes the cluster from outside passes the `Session`, which writes it down.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use sim_api::{Answer, Request, Response};
 use sim_core::cluster::Cluster;
+use sim_core::kube_apiserver::admission_webhooks::{WebhookAnswer, WebhookCall};
 use sim_core::time::SimTime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
 use crate::journal::Place;
-use crate::session::Session;
+use crate::session::{Outcome, Session};
 use crate::story::Narrator;
 use crate::streams::{ExecResult, ProxyCall};
+use crate::webhooks::Waiting;
 
 /// Requests that may wait for the thread.
 const INBOX_MAX: usize = 4096;
@@ -43,6 +46,8 @@ pub enum Command {
     Proxy(Box<ProxyCall>, oneshot::Sender<Response>),
     /// The log of a container from a byte on, and whether the container is still running.
     Log { namespace: String, pod: String, container: String, from: usize, reply: oneshot::Sender<Option<(Vec<u8>, bool)>> },
+    /// A webhook outside has answered.
+    Webhook(Waiting, Box<WebhookAnswer>),
     /// Come to an end.
     Stop,
 }
@@ -62,12 +67,16 @@ pub enum Reply {
 pub struct Handle(SyncSender<Command>);
 
 impl Handle {
+    /// Sends a command, or hands it back when the thread has too much to do or is gone.
+    pub fn try_send(&self, command: Command) -> Result<(), Command> {
+        self.0.try_send(command).map_err(|error| match error {
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
+        })
+    }
+
     /// Sends a command; false when the thread has too much to do or is gone.
     pub fn send(&self, command: Command) -> bool {
-        match self.0.try_send(command) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
-        }
+        self.try_send(command).is_ok()
     }
 }
 
@@ -87,13 +96,29 @@ pub struct Simulation {
     ticked: Stopwatch,
     ticked_at: Place,
     narrator: Narrator,
+    /// Clients whose requests wait for webhooks.
+    waiting: BTreeMap<u64, oneshot::Sender<Reply>>,
+    /// Calls that are being made.
+    called: BTreeSet<(Waiting, String)>,
+    /// Who makes them.
+    calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>,
 }
 
 impl Simulation {
     /// Serves a session.
-    pub fn new(session: Session) -> Simulation {
+    pub fn new(session: Session, calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>) -> Simulation {
         let (told, ticked_at) = (session.world.cluster().etcd().revision(), session.world.place());
-        Simulation { session, streams: vec![], told, ticked: Stopwatch::start(), ticked_at, narrator: Narrator::default() }
+        Simulation {
+            session,
+            streams: vec![],
+            told,
+            ticked: Stopwatch::start(),
+            ticked_at,
+            narrator: Narrator::default(),
+            waiting: BTreeMap::new(),
+            called: BTreeSet::new(),
+            calls,
+        }
     }
 
     /// Starts the thread.
@@ -108,6 +133,7 @@ impl Simulation {
             let behind = self.advance();
             self.narrator.news(&self.session.world.player).iter().for_each(|line| println!("{line}"));
             self.feed();
+            self.call_out();
             self.tick();
             let wait = if behind { Duration::ZERO } else { self.wait() };
             match inbox.recv_timeout(wait) {
@@ -176,17 +202,23 @@ impl Simulation {
     fn take(&mut self, command: Command) {
         match command {
             Command::Http(request, reply) => {
-                let answer = match self.session.http(&request) {
-                    Answer::Complete(response) => Reply::Complete(response),
-                    Answer::Watch(watch) => self.open(watch),
-                    Answer::Connect(connect) => Reply::Connect(connect),
-                };
-                let _gone = reply.send(answer);
+                let outcome = self.session.http(*request);
+                self.answer(outcome, reply);
+            }
+            Command::Webhook(waiting, answer) => {
+                self.called.remove(&(waiting, answer.asked.key.clone()));
+                let outcome = self.session.webhook(waiting, *answer);
+                if let (Waiting::Client(number), Some(outcome)) = (waiting, outcome)
+                    && let Some(reply) = self.waiting.remove(&number)
+                {
+                    self.answer(outcome, reply);
+                }
             }
             Command::Control(action, reply) => {
                 let outcome = self.session.control(&action);
                 if outcome.is_ok() && action.replaces() {
                     self.streams.clear();
+                    self.called.clear();
                     self.told = self.session.world.cluster().etcd().revision();
                 }
                 let _gone = reply.send(outcome);
@@ -203,6 +235,33 @@ impl Simulation {
             Command::Stop => {}
         }
         self.feed();
+    }
+
+    /// Tells a client what its request comes to, or lets it wait for webhooks.
+    fn answer(&mut self, outcome: Outcome, reply: oneshot::Sender<Reply>) {
+        let answer = match outcome {
+            Ok(Answer::Complete(response)) => Reply::Complete(response),
+            Ok(Answer::Watch(watch)) => self.open(watch),
+            Ok(Answer::Connect(connect)) => Reply::Connect(connect),
+            Ok(Answer::Webhooks(_)) => return,
+            Err(number) => {
+                self.waiting.insert(number, reply);
+                return;
+            }
+        };
+        let _gone = reply.send(answer);
+    }
+
+    /// Has the webhooks called that requests wait for.
+    fn call_out(&mut self) {
+        for (waiting, call) in self.session.world.open_calls() {
+            if self.called.insert((waiting, call.asked.key.clone())) {
+                let _ended = self.calls.send((waiting, call.clone()));
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.waiting.retain(|_, reply| !reply.is_closed());
+        }
     }
 
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {

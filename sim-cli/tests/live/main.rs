@@ -2,6 +2,8 @@
 
 mod ctl;
 mod http;
+mod https;
 mod killed;
 mod scenario;
 mod server;
+mod webhooks;

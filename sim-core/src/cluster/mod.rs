@@ -8,6 +8,7 @@ pub mod profile;
 mod settings;
 mod traffic;
 mod watches;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,6 +100,8 @@ pub struct Cluster {
     chance: BTreeMap<ComponentId, Random>,
     links: Random,
     answers: BTreeMap<(u32, u64), (SimTime, Answer)>,
+    held: BTreeMap<u64, webhooks::Held>,
+    calls_out: bool,
     next_token: u64,
     stopped: std::collections::BTreeSet<ComponentId>,
     request_delay: BTreeMap<ComponentId, Nanos>,
@@ -158,6 +161,8 @@ impl Cluster {
             chance: BTreeMap::new(),
             links: Random::named(seed, "links"),
             answers: BTreeMap::new(),
+            held: BTreeMap::new(),
+            calls_out: settings.calls_out,
             next_token: 1,
             stopped: Default::default(),
             request_delay: BTreeMap::new(),
@@ -311,11 +316,10 @@ impl Cluster {
     }
 
     fn on_request(&mut self, from: ComponentId, token: u64, request: Request, cause: StepId) {
-        let answer = match &request.verb {
-            Verb::PodMetrics { namespace, labels } => self.pod_metrics(namespace, labels),
-            _ => self.apiserver.handle(self.now, request, cause, &mut self.trace),
+        let Verb::PodMetrics { namespace, labels } = &request.verb else {
+            return self.begin_request(from, token, request, cause);
         };
-        self.tell_watchers();
+        let answer = self.pod_metrics(namespace, labels);
         let travel = self.profile.links.answer.draw(&mut self.links);
         self.push(self.now.plus(travel), Event::Answer { to: from, token, answer, cause });
     }

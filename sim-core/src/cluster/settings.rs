@@ -14,6 +14,8 @@ pub struct Settings {
     pub start: Option<SimTime>,
     /// Parts left out, by their name.
     pub without: Vec<String>,
+    /// Whether whoever serves the cluster calls webhooks at addresses outside of it.
+    pub calls_out: bool,
 }
 
 impl Settings {

@@ -19,6 +19,7 @@ impl ApiServer {
         check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
         self.ask_policies(&super::admission_policies::Attributes::delete(&current), call)?;
+        self.ask_webhooks_of_deletion(&current, call)?;
         let mut next = current.clone();
         set_propagation_finalizer(&mut next, options.propagation.or_else(|| default_propagation(key.kind, call)));
         if let Object::Namespace(_) = current {

@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Part, Reason, Reply, Request, Status, UserInfo, Verb};
 
+use self::admission_webhooks::WebhookCall;
 use self::allocation::ServiceAllocator;
 use self::authorization::BindingIndex;
 use self::ownership::Ownership;
@@ -85,6 +86,8 @@ pub(crate) struct Call<'a> {
     pub tracking: Option<Box<Tracking>>,
     /// What the user is warned of, in order.
     pub warnings: Vec<String>,
+    /// What webhooks have said.
+    pub webhooks: admission_webhooks::Answers,
     /// The step that sent the request.
     pub cause: StepId,
     /// Where changes are told.
@@ -97,7 +100,8 @@ impl<'a> Call<'a> {
         let (cause, manager) = (crate::trace::BEGINNING, manager.clone());
         let field_validation = FieldValidation::Ignore;
         let (dry_run, user, api_version, strict_errors, warnings, tracking) = (false, None, None, vec![], vec![], None);
-        Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, cause, trace }
+        let webhooks = Default::default();
+        Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, webhooks, cause, trace }
     }
 }
 
@@ -134,10 +138,24 @@ impl ApiServer {
 
     /// Answers a request as `handle` does, with the warnings that go with the answer.
     pub fn serve(&mut self, now: SimTime, request: Request, cause: StepId, trace: &mut Trace) -> (Answer, Vec<String>) {
+        let (answer, warnings, _) = self.serve_with(now, request, Default::default(), cause, trace);
+        (answer, warnings)
+    }
+
+    /// Answers a request with what is known of webhooks; also says which of them must be called first, if any must.
+    fn serve_with(
+        &mut self,
+        now: SimTime,
+        request: Request,
+        webhooks: admission_webhooks::Answers,
+        cause: StepId,
+        trace: &mut Trace,
+    ) -> (Answer, Vec<String>, Vec<WebhookCall>) {
         let text = describe(&request.verb);
         let Request { manager, verb, dry_run, user, field_validation, api_version, strict_errors } = request;
         let (tracking, warnings) = (None, vec![]);
-        let mut call = Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, cause, trace };
+        let mut call =
+            Call { now, manager, dry_run, user, field_validation, api_version, strict_errors, tracking, warnings, webhooks, cause, trace };
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
         self.settle_allocation(answer.is_ok(), &mut call);
         self.settle_definitions(&mut call);
@@ -148,7 +166,7 @@ impl ApiServer {
             let what = What::Refused { request: text.1, status: status.clone() };
             call.trace.push(now, &call.manager, cause, what);
         }
-        (answer, call.warnings)
+        (answer, call.warnings, call.webhooks.open)
     }
 
     /// Deletes what has outlived its lease (events).

@@ -111,6 +111,11 @@ impl Trace {
         id
     }
 
+    /// Forgets the steps after the first so many: what they told of did not happen after all.
+    pub fn truncate(&mut self, steps: usize) {
+        self.steps.truncate(steps.max(1));
+    }
+
     /// A step by its name.
     pub fn step(&self, id: StepId) -> Option<&Step> {
         self.steps.get(id as usize).map(|s| &**s)

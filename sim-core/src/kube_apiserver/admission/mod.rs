@@ -2,7 +2,7 @@
 //! All that change run first, then the object is validated, then all that only refuse run.
 //! Source: pkg/kubeapiserver/options/plugins.go for the order and what a default cluster turns on, plugin/pkg/admission for
 //! the plugins. (NamespaceLifecycle is in `create` and `delete`.)
-//! Not modelled here: webhooks, and the plugins that a default cluster leaves off.
+//! Not modelled: the plugins that a default cluster leaves off.
 
 mod certificate_signers;
 mod certificate_subject_restriction;
@@ -30,6 +30,7 @@ pub(super) use pod_topology_labels::topology_labels;
 use sim_apimachinery::{Cause, Object, Part, Status};
 
 use super::admission_policies::Attributes;
+use super::admission_webhooks::Rounds;
 use super::update::subresource;
 use super::{ApiServer, Call, Outcome};
 
@@ -98,8 +99,16 @@ const PLUGINS: [Plugin; 18] = [
 impl ApiServer {
     /// The plugins that may change the object, before it is validated.
     pub(super) fn admit(&mut self, object: &mut Object, asked: &Asked<'_>, call: &mut Call<'_>) -> Outcome<()> {
+        let mut rounds = Rounds::default();
+        self.mutate(object, asked, &mut rounds, call)?;
+        // What webhooks changed the others see again, in one more round.
+        if rounds.begin_second() { self.mutate(object, asked, &mut rounds, call) } else { Ok(()) }
+    }
+
+    fn mutate(&mut self, object: &mut Object, asked: &Asked<'_>, rounds: &mut Rounds, call: &mut Call<'_>) -> Outcome<()> {
         PLUGINS.iter().filter_map(|p| p.change).try_for_each(|change| change(self, object, asked, call))?;
-        self.mutate_by_policies(object, asked.old, subresource(asked.part), call)
+        self.mutate_by_policies(object, asked.old, subresource(asked.part), call)?;
+        self.mutate_by_webhooks(object, asked.old, subresource(asked.part), rounds, call)
     }
 
     /// The plugins that only look, after it was found valid.
@@ -112,6 +121,7 @@ impl ApiServer {
             Some(old) => Attributes::update(object, old, subresource(asked.part)),
         };
         self.ask_policies(&attributes, call)?;
+        self.ask_webhooks(&attributes, call)?;
         quota.iter().filter_map(|p| p.check).try_for_each(|check| check(self, object, asked, call))
     }
 }

@@ -25,7 +25,7 @@ pub(super) use self::defaults::default_registration;
 pub(super) use self::matching::{objects_match, rule_words};
 use self::program::Policy;
 pub(super) use self::rules::registration_errors;
-pub(super) use self::scope::{request_json, shown};
+pub(super) use self::scope::{request_json, shown, user_of};
 use super::ApiServer;
 
 /// What admission knows of a request.

@@ -34,7 +34,7 @@ pub(in crate::kube_apiserver) fn shown(object: &Object) -> Value {
 }
 
 /// The user who asks; a component of the cluster asks as itself.
-pub(super) fn user_of(call: &Call<'_>) -> Arc<UserInfo> {
+pub(in crate::kube_apiserver) fn user_of(call: &Call<'_>) -> Arc<UserInfo> {
     call.user.clone().unwrap_or_else(|| {
         let groups = vec!["system:masters".into(), "system:authenticated".into()];
         Arc::new(UserInfo { name: format!("system:{}", call.manager), groups, ..UserInfo::default() })

@@ -1,11 +1,11 @@
 //! Admission webhooks: which are to be called for a request, what they are sent, and what their answers mean.
-//! The API server does no IO, so whoever serves it makes the calls, in four steps: the mutating calls of the request, one by
-//! one, each on the object with the patches of those before; the request as a dry run, which gives the object as it would be
-//! stored; the validating calls on that object; and then the request itself. Where no webhook matches, the request is all.
+//! The API server does no IO, so whoever serves it makes the calls (`attempt`).
 //! Source: apiserver pkg/admission/plugin/webhook. Order: configurations by name, then webhooks as written.
-//! Not modelled: equivalent versions (`matchPolicy`), a second round (`reinvocationPolicy: IfNeeded`), which the one who calls
-//! can make by asking again.
+//! Not modelled: equivalent versions of built-in kinds (`matchPolicy`: a custom resource's versions are equivalent), the
+//! operation CONNECT, the subresources binding and eviction, audit annotations (nobody reads an audit log here).
 
+mod attempt;
+mod dispatch;
 mod review;
 
 use std::collections::BTreeMap;
@@ -13,13 +13,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::admissionregistration::v1::{MatchCondition, RuleWithOperations, ServiceReference, WebhookClientConfig};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
-use sim_apimachinery::{Kind, Object, UserInfo};
+use sim_apimachinery::{Kind, Object, Status, UserInfo};
 use sim_cel::{Program, Sized, Type};
 
 use super::ApiServer;
 use super::admission_policies::{Attributes, objects_match, request_json, rule_words, shown};
 
-pub use self::review::{Verdict, verdict};
+pub(super) use self::attempt::Answers;
+pub use self::attempt::{Asked, Attempt, Served, WebhookAnswer};
+pub(super) use self::dispatch::Rounds;
+pub use self::review::{Verdict, http_failure, verdict};
 
 /// Seconds a call may take if its webhook does not say.
 const TIMEOUT_SECONDS: i32 = 10;
@@ -76,11 +79,15 @@ pub struct WebhookCall {
     pub fails: bool,
     /// Whether the answer may hold a patch.
     pub phase: Phase,
+    /// What the answer is to be kept with.
+    pub asked: Asked,
     uid: String,
 }
 
 /// What the two kinds of webhooks have in common.
 struct Hook<'a> {
+    /// Its configuration and its name.
+    id: String,
     name: &'a str,
     rules: &'a [RuleWithOperations],
     namespace_selector: Option<&'a LabelSelector>,
@@ -90,53 +97,53 @@ struct Hook<'a> {
     fails: bool,
     timeout_seconds: i32,
     side_effects: &'a str,
+    is_exact: bool,
+    /// Whether it wants to see again what others changed after it.
+    reinvokes: bool,
 }
 
 impl ApiServer {
-    /// The calls a request needs in a phase, in order. The error refuses the request without a call.
-    pub fn webhook_calls(&self, phase: Phase, request: &AdmissionRequest<'_>) -> Result<Vec<WebhookCall>, Box<sim_apimachinery::Status>> {
-        let attributes = match (request.object, request.old) {
-            (Some(object), Some(old)) => Attributes::update(object, old, request.subresource),
-            (Some(object), None) => Attributes::create(object),
-            (None, Some(old)) => Attributes::delete(old),
-            (None, None) => return Ok(vec![]),
-        };
-        // Configurations are not asked about themselves.
-        if matches!(attributes.kind, Kind::ValidatingWebhookConfiguration | Kind::MutatingWebhookConfiguration) {
-            return Ok(vec![]);
-        }
-        let mut calls = vec![];
+    /// The webhooks of a phase, in order.
+    fn hooks(&self, phase: Phase) -> Vec<Hook<'_>> {
         let kind = if phase == Phase::Mutating { Kind::MutatingWebhookConfiguration } else { Kind::ValidatingWebhookConfiguration };
-        for configuration in self.etcd.list(kind, "") {
-            for hook in hooks(configuration) {
-                if !self.is_called(&hook, &attributes) || !conditions_hold(&hook, &attributes, request) {
-                    continue;
-                }
-                if request.dry_run && !matches!(hook.side_effects, "None" | "NoneOnDryRun") {
-                    let text = format!("admission webhook {:?} does not support dry run", hook.name);
-                    return Err(Box::new(sim_apimachinery::Status::new(sim_apimachinery::Reason::BadRequest, text)));
-                }
-                calls.extend(call(&hook, phase, &attributes, request));
-            }
-        }
-        Ok(calls)
+        self.etcd.list(kind, "").flat_map(hooks).collect()
     }
 
     fn is_called(&self, hook: &Hook<'_>, attributes: &Attributes<'_>) -> bool {
-        let matches = |rule: &RuleWithOperations| {
+        let matches = |rule: &RuleWithOperations, attributes: &Attributes<'_>| {
             let words = [rule.operations.as_deref(), rule.api_groups.as_deref(), rule.api_versions.as_deref(), rule.resources.as_deref()];
             rule_words(words, rule.scope.as_deref(), attributes)
         };
-        hook.rules.iter().any(matches)
+        let as_version = |kind: Kind| Attributes { kind, ..*attributes };
+        let equivalent = if hook.is_exact { vec![] } else { self.kinds_of_all_versions(attributes.kind) };
+        let versions: Vec<Attributes<'_>> = [attributes.kind].into_iter().chain(equivalent).map(as_version).collect();
+        hook.rules.iter().any(|rule| versions.iter().any(|v| matches(rule, v)))
             && self.namespace_matches(hook.namespace_selector, attributes)
             && objects_match(hook.object_selector, attributes)
+    }
+
+    /// The kinds of a custom resource at all versions that are served.
+    fn kinds_of_all_versions(&self, kind: Kind) -> Vec<Kind> {
+        let row = kind.resource();
+        match kind {
+            Kind::Custom(_) => self
+                .custom_resources()
+                .map(|r| r.kind())
+                .filter(|k| (k.resource().group, k.resource().plural) == (row.group, row.plural))
+                .collect(),
+            _ => vec![],
+        }
     }
 }
 
 fn hooks(configuration: &Object) -> Vec<Hook<'_>> {
+    let of = configuration.name();
     macro_rules! hook {
-        ($hook:ident) => {
+        ($hook:ident, $reinvokes:expr) => {
             Hook {
+                id: format!("{of}/{}", $hook.name),
+                is_exact: $hook.match_policy.as_deref() == Some("Exact"),
+                reinvokes: $reinvokes,
                 name: &$hook.name,
                 rules: $hook.rules.as_deref().unwrap_or_default(),
                 namespace_selector: $hook.namespace_selector.as_ref(),
@@ -150,16 +157,18 @@ fn hooks(configuration: &Object) -> Vec<Hook<'_>> {
         };
     }
     match configuration {
-        Object::MutatingWebhookConfiguration(c) => c.webhooks.iter().flatten().map(|h| hook!(h)).collect(),
-        Object::ValidatingWebhookConfiguration(c) => c.webhooks.iter().flatten().map(|h| hook!(h)).collect(),
+        Object::MutatingWebhookConfiguration(c) => {
+            c.webhooks.iter().flatten().map(|h| hook!(h, h.reinvocation_policy.as_deref() == Some("IfNeeded"))).collect()
+        }
+        Object::ValidatingWebhookConfiguration(c) => c.webhooks.iter().flatten().map(|h| hook!(h, false)).collect(),
         _ => vec![],
     }
 }
 
-/// Whether all match conditions are true; one that fails counts as true, so that the webhook decides.
-fn conditions_hold(hook: &Hook<'_>, attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> bool {
+/// Whether all match conditions are true. One that fails refuses the request, or passes the webhook over if it may fail.
+fn conditions_hold(hook: &Hook<'_>, attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> Result<bool, Box<Status>> {
     if hook.conditions.is_empty() {
-        return true;
+        return Ok(true);
     }
     let of = |object: Option<&Object>| sim_cel::Value::from_json(&object.map(shown).unwrap_or(Value::Null), &Type::Dyn);
     let told = request_json(attributes, request.user, request.dry_run);
@@ -170,14 +179,25 @@ fn conditions_hold(hook: &Hook<'_>, attributes: &Attributes<'_>, request: &Admis
     ]
     .into();
     let variables = scope.keys().map(|name| (name.clone(), Sized::new(Type::Dyn))).collect();
-    let is_false = |condition: &MatchCondition| {
-        let outcome = Program::compile(&condition.expression, &variables).map(|p| p.evaluate(&scope).0);
-        matches!(outcome, Ok(Ok(sim_cel::Value::Bool(false))))
-    };
-    !hook.conditions.iter().any(is_false)
+    let mut trouble = vec![];
+    for condition in hook.conditions {
+        let source = &condition.expression;
+        match Program::compile(source, &variables).map(|program| program.evaluate(&scope).0) {
+            Ok(Ok(sim_cel::Value::Bool(false))) => return Ok(false),
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => trouble.push(format!("expression '{source}' resulted in error: {}", why.0)),
+            Err(_) => trouble.push(format!("expression '{source}' cannot be compiled")),
+        }
+    }
+    match trouble.as_slice() {
+        [] => Ok(true),
+        _ if !hook.fails => Ok(false),
+        [one] => Err(Box::new(Status::forbidden(attributes.kind, attributes.name, one))),
+        more => Err(Box::new(Status::forbidden(attributes.kind, attributes.name, &format!("[{}]", more.join(", "))))),
+    }
 }
 
-fn call(hook: &Hook<'_>, phase: Phase, attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> Option<WebhookCall> {
+fn new_call(hook: &Hook<'_>, phase: Phase, attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> Option<WebhookCall> {
     let target = match (&hook.client.url, &hook.client.service) {
         (Some(url), _) => Target::Url(url.clone()),
         (None, Some(service)) => Target::Service(service.clone()),
@@ -191,15 +211,26 @@ fn call(hook: &Hook<'_>, phase: Phase, attributes: &Attributes<'_>, request: &Ad
         review: review::review(attributes, request),
         fails: hook.fails,
         phase,
+        asked: Asked::default(),
         uid: request.uid.to_owned(),
     })
 }
 
 impl WebhookCall {
+    /// What is told of a call that came to nothing on the way.
+    pub fn unreachable(&self, why: &str) -> String {
+        format!("Post \"{}\": {why}", self.address())
+    }
+
+    /// The answer to this call.
+    pub fn answered(&self, body: Result<Value, String>) -> WebhookAnswer {
+        WebhookAnswer { asked: self.asked.clone(), body }
+    }
+
     /// The address that is called, as errors name it.
     pub fn address(&self) -> String {
         match &self.target {
-            Target::Url(url) => format!("{url}?timeout={}s", self.timeout_seconds),
+            Target::Url(url) => format!("{url}{}timeout={}s", if url.contains('?') { '&' } else { '?' }, self.timeout_seconds),
             Target::Service(service) => {
                 let path = service.path.as_deref().unwrap_or_default().trim_start_matches('/');
                 let port = service.port.unwrap_or(443);

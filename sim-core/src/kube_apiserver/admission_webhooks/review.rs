@@ -35,7 +35,7 @@ pub(super) fn review(attributes: &Attributes<'_>, request: &AdmissionRequest<'_>
 pub fn verdict(call: &WebhookCall, answer: Result<Value, String>) -> Result<Verdict, Box<Status>> {
     let outcome = match answer {
         Ok(body) => read(call, &body),
-        Err(why) => Err(Trouble::Call(format!("failed to call webhook: Post \"{}\": {why}", call.address()))),
+        Err(why) => Err(Trouble::Call(format!("failed to call webhook: {why}"))),
     };
     match outcome {
         Ok(verdict) => Ok(verdict),
@@ -45,6 +45,22 @@ pub fn verdict(call: &WebhookCall, answer: Result<Value, String>) -> Result<Verd
             let text = format!("Internal error occurred: failed calling webhook {:?}: {why}", call.name);
             Err(Box::new(Status::new(Reason::InternalError, text)))
         }
+    }
+}
+
+/// What is told of an answer with an HTTP status that is no success.
+pub fn http_failure(code: u16, body: &str) -> String {
+    match code {
+        400 => "the server rejected our request for an unknown reason".into(),
+        401 => "the server has asked for the client to provide credentials".into(),
+        403 => "unknown".into(),
+        404 => "the server could not find the requested resource".into(),
+        405 => "the server does not allow this method on the requested resource".into(),
+        429 => "the server has received too many requests and has asked us to try again later".into(),
+        503 => "the server is currently unable to handle the request".into(),
+        504 => "the server was unable to return a response in the time allotted, but may still be processing the request".into(),
+        500.. => format!("an error on the server ({body:?}) has prevented the request from succeeding"),
+        _ => format!("the server responded with the status code {code} but did not return more information"),
     }
 }
 

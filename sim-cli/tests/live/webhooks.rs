@@ -1,0 +1,177 @@
+//! Admission webhooks over real HTTPS, and to services of the cluster.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::http::Answer;
+use crate::https::{Reaction, Webhook, allowed, base64_of, refused};
+use crate::server::{Server, deployment, folder};
+
+const ANY: [&str; 2] = ["CREATE", "UPDATE"];
+
+/// A configuration with one webhook, which is as given besides what every webhook has.
+fn configure(server: &Server, kind: &str, name: &str, resource: &str, hook: &Value) {
+    let mut all = json!({
+        "name": format!("{name}.example.com"), "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 5,
+        "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ANY, "resources": [resource]}],
+    });
+    all.as_object_mut().expect("a map").extend(hook.as_object().expect("a map").clone());
+    let body = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": format!("{kind}WebhookConfiguration"),
+        "metadata": {"name": name}, "webhooks": [all],
+    });
+    let path = format!("/apis/admissionregistration.k8s.io/v1/{}webhookconfigurations", kind.to_ascii_lowercase());
+    let answer = server.ask("POST", &path, &body);
+    assert_eq!(answer.code, 201, "{}", answer.text());
+}
+
+fn message(answer: &Answer) -> String {
+    answer.json()["message"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn webhooks_change_refuse_and_warn() {
+    let hook = Webhook::start(|path, request| match path {
+        "/mutate" => allowed(request, &json!([{"op": "add", "path": "/data/added", "value": request["operation"]}]), &["mind the gap"]),
+        _ if request["object"]["data"]["value"] == "bad" => refused(request, 403, "values must be good"),
+        _ => allowed(request, &Value::Null, &[]),
+    });
+    let server = Server::start(&[]);
+    configure(&server, "Mutating", "m", "configmaps", &json!({"clientConfig": hook.client_config("/mutate")}));
+    let conditions = json!([{"name": "not-skipped", "expression": "object.metadata.name != 'skipped'"}]);
+    configure(
+        &server,
+        "Validating",
+        "v",
+        "configmaps",
+        &json!({"clientConfig": hook.client_config("/validate"), "matchConditions": conditions}),
+    );
+    let made = server.put_config("a", "good");
+    assert_eq!((made.code, &made.json()["data"]["added"]), (201, &json!("CREATE")), "{}", made.text());
+    assert_eq!(made.header("warning"), "299 - \"mind the gap\"");
+    let changed = server.ask("PATCH", "/api/v1/namespaces/default/configmaps/a", &json!({"data": {"more": "1"}}));
+    assert_eq!((changed.code, &changed.json()["data"]["added"]), (200, &json!("UPDATE")));
+    let no = server.put_config("b", "bad");
+    assert_eq!((no.code, message(&no)), (403, "admission webhook \"v.example.com\" denied the request: values must be good".into()));
+    assert_eq!(server.ask("GET", "/api/v1/namespaces/default/configmaps/b", &Value::Null).code, 404);
+    assert_eq!(server.put_config("skipped", "bad").code, 201, "the condition passes it over");
+    let asked = hook.asked.lock().expect("no panic").clone();
+    let (path, review) = &asked[1];
+    assert_eq!(
+        (path.as_str(), &review["kind"], &review["apiVersion"]),
+        ("/validate", &json!("AdmissionReview"), &json!("admission.k8s.io/v1"))
+    );
+    let request = &review["request"];
+    assert_eq!((&request["userInfo"]["username"], &request["object"]["data"]["added"]), (&json!("kubernetes-admin"), &json!("CREATE")));
+    assert_eq!((&request["name"], &request["namespace"], &request["dryRun"]), (&json!("a"), &json!("default"), &json!(false)));
+    let dry = server.ask(
+        "POST",
+        "/api/v1/namespaces/default/configmaps?dryRun=All",
+        &json!({"metadata": {"name": "dry"}, "data": {"value": "x"}}),
+    );
+    assert_eq!((dry.code, &dry.json()["data"]["added"]), (201, &json!("CREATE")));
+    let gone = server.ask("DELETE", "/api/v1/namespaces/default/configmaps/a", &Value::Null);
+    assert_eq!(gone.code, 200, "no rule is about deletions");
+}
+
+#[test]
+fn a_webhook_that_cannot_be_asked_fails_or_is_ignored() {
+    let hook = Webhook::start(|path, _| match path {
+        "/slow" => Reaction::Hangs(Duration::from_secs(4)),
+        "/broken" => Reaction::Answers(500, "boom".into()),
+        "/nonsense" => Reaction::Answers(200, "hello".into()),
+        _ => Reaction::Answers(404, "404 page not found".into()),
+    });
+    let server = Server::start(&[]);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("an address");
+    let stranger = Webhook::start(|_, request| allowed(request, &Value::Null, &[]));
+    let at = |address: &str, authority: &str| json!({"url": format!("https://{address}/x"), "caBundle": base64_of(authority.as_bytes())});
+    let service = |name: &str| json!({"service": {"namespace": "default", "name": name, "path": "/x"}, "caBundle": base64_of(hook.authority.as_bytes())});
+    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "nobody"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 443}]}});
+    let address =
+        server.ask("POST", "/api/v1/namespaces/default/services", &web).json()["spec"]["clusterIP"].as_str().unwrap_or_default().to_owned();
+    let cases = [
+        (
+            "closed",
+            at(&closed.to_string(), &hook.authority),
+            format!("Post \"https://{closed}/x?timeout=1s\": dial tcp {closed}: connect: connection refused"),
+        ),
+        (
+            "stranger",
+            at(&stranger.address.to_string(), &hook.authority),
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority".into(),
+        ),
+        ("slow", hook.client_config("/slow"), "context deadline exceeded".into()),
+        ("broken", hook.client_config("/broken"), "an error on the server (\"boom\") has prevented the request from succeeding".into()),
+        ("missing", hook.client_config("/missing"), "the server could not find the requested resource".into()),
+        ("nonsense", hook.client_config("/nonsense"), "couldn't get version/kind; json parse error".into()),
+        ("no-service", service("none"), "Post \"https://none.default.svc:443/x?timeout=1s\": service \"none\" not found".into()),
+        ("no-endpoints", service("nobody"), format!("dial tcp {address}:443: connect: connection refused")),
+    ];
+    for (name, config, wanted) in cases {
+        configure(&server, "Validating", name, "configmaps", &json!({"clientConfig": config, "timeoutSeconds": 1}));
+        let begun = Instant::now();
+        let answer = server.put_config(name, "1");
+        assert_eq!((answer.code, answer.json()["reason"].as_str()), (500, Some("InternalError")), "{name}: {}", answer.text());
+        let told = message(&answer);
+        let prefix = format!("Internal error occurred: failed calling webhook \"{name}.example.com\": failed to call webhook: ");
+        assert!(told.starts_with(&prefix) && told.contains(&wanted), "{name}: {told}");
+        assert!(begun.elapsed() < Duration::from_secs(4), "{name}: the timeout counts");
+        let path = format!("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{name}");
+        let change = json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]);
+        let patched = server.send("PATCH", &path, &[("Content-Type", "application/json-patch+json")], change.to_string().as_bytes());
+        assert_eq!(patched.code, 200, "{}", patched.text());
+        assert_eq!(server.put_config(name, "1").code, 201, "{name}: ignored");
+        assert_eq!(server.ask("DELETE", &path, &Value::Null).code, 200);
+    }
+}
+
+#[test]
+fn a_webhook_sees_again_what_a_later_one_changed() {
+    let hook = Webhook::start(|path, request| match path {
+        "/first" => {
+            let count = request["object"]["data"]["count"].as_str().and_then(|c| c.parse::<u32>().ok()).unwrap_or(0) + 1;
+            allowed(request, &json!([{"op": "add", "path": "/data/count", "value": count.to_string()}]), &[])
+        }
+        _ => allowed(request, &json!([{"op": "add", "path": "/data/second", "value": "yes"}]), &[]),
+    });
+    let server = Server::start(&[]);
+    configure(
+        &server,
+        "Mutating",
+        "a",
+        "configmaps",
+        &json!({"clientConfig": hook.client_config("/first"), "reinvocationPolicy": "IfNeeded"}),
+    );
+    configure(&server, "Mutating", "b", "configmaps", &json!({"clientConfig": hook.client_config("/second")}));
+    let made = server.put_config("x", "1").json();
+    assert_eq!((&made["data"]["count"], &made["data"]["second"]), (&json!("2"), &json!("yes")));
+    assert_eq!(hook.count(), 3, "first, second, first again");
+}
+
+#[test]
+fn components_wait_for_webhooks_and_a_restart_needs_none() {
+    let hook =
+        Webhook::start(|_, request| allowed(request, &json!([{"op": "add", "path": "/metadata/labels/injected", "value": "yes"}]), &[]));
+    let state = folder("webhooks");
+    let arguments = ["--state", state.to_str().expect("text"), "--speed", "20"];
+    let server = Server::start(&arguments);
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
+    configure(&server, "Mutating", "inject", "pods", &json!({"clientConfig": hook.client_config("/inject"), "rules": rules}));
+    assert_eq!(server.ask("POST", "/apis/apps/v1/namespaces/default/deployments", &deployment("web", 3)).code, 201);
+    let injected = |server: &Server| {
+        let found = server.ask("GET", "/api/v1/namespaces/default/pods?labelSelector=injected%3Dyes", &Value::Null).json();
+        found["items"].as_array().map_or(0, Vec::len)
+    };
+    let begun = Instant::now();
+    while injected(&server) < 3 && begun.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!((injected(&server), hook.count()), (3, 3));
+    server.told(&["pause"]);
+    let digest = server.digest();
+    server.kill();
+    let again = Server::start(&arguments);
+    assert_eq!((again.digest(), injected(&again), hook.count()), (digest, 3, 3), "answers are inputs: nobody is asked twice");
+}
