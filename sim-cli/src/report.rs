@@ -73,7 +73,9 @@ impl Result {
         match &self.ended {
             Ended::Done if !self.same => Some((0, "two runs of this seed differ".into())),
             Ended::Done => None,
-            Ended::TimeLimit => Some((0, "the time limit came before the end: the scenario does not come to rest".into())),
+            Ended::TimeLimit { step, line } => {
+                Some((*line, format!("the time limit came in step {step}: the scenario does not come to rest (timeLimit in the scenario allows more)")))
+            }
             Ended::StepFailed { step, line, message } => Some((*line, format!("step {step} failed: {message}"))),
             Ended::ChangeLimit { step, line, limit } => Some((
                 *line,
@@ -165,7 +167,7 @@ fn escaped(text: &str) -> String {
 /// Tells of all runs.
 pub fn summary(format: Format, rows: &[Result]) {
     match format {
-        Format::Human | Format::Github if rows.len() != 1 => {
+        Format::Human | Format::Github if rows.len() > 1 => {
             let held = rows.iter().filter(|r| r.held()).count();
             line(&format!("{held} of {} runs held", rows.len()));
         }

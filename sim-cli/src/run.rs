@@ -169,7 +169,7 @@ fn code_of(played: &Played) -> i32 {
     let failed = played.outcome.verdicts.iter().any(|v| !v.held);
     match &played.outcome.ended {
         Ended::NotSimulated { .. } => NOT_SIMULATED,
-        Ended::TimeLimit => NO_CONVERGENCE,
+        Ended::TimeLimit { .. } => NO_CONVERGENCE,
         Ended::ChangeLimit { .. } => LIMIT_REACHED,
         Ended::StepFailed { .. } => EXPECTATION_FAILED,
         Ended::Done if failed => EXPECTATION_FAILED,

@@ -70,7 +70,10 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
 /// Reads a scenario file and the manifests it names.
 pub fn load(path: &Path) -> Result<Loaded, Problem> {
     let name = path.display().to_string();
-    let text = read(path).map_err(|message| Problem { file: name.clone(), position: Default::default(), message, hint: String::new() })?;
+    let text = read(path).map_err(|message| {
+        let message = message.strip_prefix(&format!("{name}: ")).unwrap_or(&message).to_owned();
+        Problem { file: name.clone(), position: Default::default(), message, hint: String::new() }
+    })?;
     let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
     scenario::load(&name, &text, &mut |file| read(&folder.join(file)))
 }

@@ -82,7 +82,7 @@ fn told(ended: &Ended) -> String {
     match ended {
         Ended::Done => "all steps are done".into(),
         Ended::StepFailed { step, line, message } => format!("step {step} (line {line}) failed: {message}"),
-        Ended::TimeLimit => "the time limit came first".into(),
+        Ended::TimeLimit { .. } => "the time limit came first".into(),
         Ended::ChangeLimit { step, line, limit } => format!("step {step} (line {line}): more than {limit} changes of the store"),
         Ended::NotSimulated { step, line, message } => format!("step {step} (line {line}) needs what is not simulated: {message}"),
     }

@@ -137,6 +137,15 @@ impl Definition {
         }
     }
 
+    /// Whether a word in small letters means it: plural, singular, a short name or the kind, with or without the group.
+    pub fn answers_to(&self, word: &str) -> bool {
+        let name = word.strip_suffix(&format!(".{}", self.group)).unwrap_or(word);
+        let names = &self.names;
+        let kind = names.kind.to_ascii_lowercase();
+        let mut own = [Some(&names.plural), names.singular.as_ref(), Some(&kind)].into_iter().flatten().chain(names.short_names.iter().flatten());
+        own.any(|own| own == name)
+    }
+
     /// The version of that name.
     pub fn version(self: &Arc<Self>, name: &str) -> Option<CustomResource> {
         let version = self.versions.iter().position(|v| v.name == name)?;

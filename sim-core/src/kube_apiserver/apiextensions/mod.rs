@@ -78,6 +78,12 @@ impl ApiServer {
         self.custom_resources().find(|r| r.definition().group == group && r.version().name == version && r.kind_name() == kind)
     }
 
+    /// The kind of a custom resource by a word as on kubectl's command line: `widgets`, `widget`, a short name, `widgets.example.com`.
+    pub fn custom_kind_of_word(&self, word: &str) -> Option<Kind> {
+        let lower = word.to_ascii_lowercase();
+        self.custom.definitions.values().filter(|d| d.is_established && d.answers_to(&lower)).find_map(|d| d.storage()).map(|r| r.kind())
+    }
+
     /// All custom resources that are served, by definition and then version as declared.
     pub fn custom_resources(&self) -> impl Iterator<Item = CustomResource> {
         self.custom.definitions.values().filter(|d| d.is_established).flat_map(|d| d.served())

@@ -1,10 +1,10 @@
 //! `kubectl apply`: the client's three-way merge with its annotation, or the intent as it is for the server to merge.
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb};
+use sim_apimachinery::{Answer, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb, conversion};
 
+use super::kinds::text;
 use super::script::{Task, Then, ask};
-use super::select::DEFAULT_NAMESPACE;
 use super::unsimulated::unsimulated;
 use super::{Done, Player, StepError};
 use crate::scenario::format::Apply;
@@ -45,16 +45,19 @@ impl Player {
 
     /// Server-side apply: the intent as it is, and the server merges.
     fn apply_on_server(&mut self, key: ObjectKey, manifest: Value, apply: &Apply) -> Done<()> {
-        if let Ok(object) = decode(key.kind, manifest.clone()) {
+        if let Ok(object) = self.decode(key.kind, manifest.clone()) {
             self.warn_of_unsimulated(&object);
         }
+        let api_version = text(&manifest, "/apiVersion");
         let patch = Patch::Apply { intent: manifest, force: apply.force_conflicts };
-        self.write(&key, "kubectl", Verb::Patch { key: key.clone(), part: Part::Main, patch }, "serverside-applied", apply.dry_run);
+        let request = Request::new(&"kubectl".into(), Verb::Patch { key: key.clone(), part: Part::Main, patch });
+        self.write(&key, &api_version, request, "serverside-applied", apply.dry_run);
         Ok(())
     }
 
-    fn write(&mut self, key: &ObjectKey, manager: &str, verb: Verb, done: &str, dry_run: bool) {
-        let request = Request { dry_run, ..Request::new(&manager.into(), verb) };
+    fn write(&mut self, key: &ObjectKey, api_version: &str, request: Request, done: &str, dry_run: bool) {
+        let other = conversion::is_converted(key.kind, api_version).then(|| api_version.into());
+        let request = Request { dry_run, api_version: other, ..request };
         let then = Then::Say(said(key, done, dry_run));
         self.plan([Task::Ask(Box::new(request), then)]);
     }
@@ -62,22 +65,23 @@ impl Player {
     /// The object as it is, or the news that there is none, has come.
     pub(super) fn apply_over(&mut self, answer: Answer, applying: Applying) -> Done<()> {
         let Applying { key, annotated, dry_run } = applying;
+        let api_version = text(&annotated, "/apiVersion");
         let current = match answer {
             Err(status) if status.reason == Reason::NotFound => {
-                let object = decode(key.kind, annotated)?;
+                let object = self.decode(key.kind, annotated)?;
                 self.warn_of_unsimulated(&object);
-                self.write(&key, MANAGER, Verb::Create { object }, "created", dry_run);
+                self.write(&key, &api_version, Request::new(&MANAGER.into(), Verb::Create { object }), "created", dry_run);
                 return Ok(());
             }
             Err(status) => return Err(status.into()),
             Ok(Reply::Object(current)) => current,
             Ok(_) => return Err(StepError::Failed(format!("unexpected answer for {}", shown(&key)))),
         };
-        let live = current.to_json();
+        let live = conversion::from_held(key.kind, &api_version, current.to_json());
         let last = live.pointer("/metadata/annotations").and_then(|a| a.get(LAST_APPLIED)).and_then(Value::as_str);
         let last: Value = last.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_else(|| json!({}));
         let mut merged = sim_apimachinery::patch::three_way(&last, &annotated, &live)?;
-        let next = decode(key.kind, merged.clone())?;
+        let next = self.decode(key.kind, merged.clone())?;
         let mut defaulted = next.clone();
         sim_apimachinery::defaults::default_object(&mut defaulted);
         if defaulted == current {
@@ -89,37 +93,9 @@ impl Player {
             metadata.remove("resourceVersion");
         }
         let patch = Patch::Merge(replacing(&live, &merged));
-        self.write(&key, MANAGER, Verb::Patch { key: key.clone(), part: Part::Main, patch }, "configured", dry_run);
+        let request = Request::new(&MANAGER.into(), Verb::Patch { key: key.clone(), part: Part::Main, patch });
+        self.write(&key, &api_version, request, "configured", dry_run);
         Ok(())
-    }
-
-    /// The object a manifest is about. Its namespace is filled in.
-    pub(super) fn key_of(&self, manifest: &mut Value, namespace: Option<&str>) -> Done<ObjectKey> {
-        let text = |v: &Value, path: &str| v.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (version, kind) = (text(manifest, "/apiVersion"), text(manifest, "/kind"));
-        if kind.is_empty() || version.is_empty() {
-            return Err(StepError::Failed("error: error validating data: [apiVersion not set, kind not set]".into()));
-        }
-        let group = version.split_once('/').map_or("", |(group, _)| group);
-        let Some(found) = Kind::find(group, &kind) else {
-            let text = format!("no matches for kind \"{kind}\" in version \"{version}\"\nensure CRDs are installed first");
-            return Err(StepError::Failed(format!("error: resource mapping not found for name: \"{}\": {text}", text_of_name(manifest))));
-        };
-        if found.resource().version != version.rsplit('/').next().unwrap_or_default() {
-            let text = format!("{version} {kind} is not converted; use {}", found.resource().api_version());
-            return Err(StepError::NotSimulated(text));
-        }
-        let name = text(manifest, "/metadata/name");
-        let own = text(manifest, "/metadata/namespace");
-        let namespace = match (found.is_namespaced(), own.as_str()) {
-            (false, _) => String::new(),
-            (true, "") => namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned(),
-            (true, own) => own.to_owned(),
-        };
-        if found.is_namespaced() {
-            manifest["metadata"]["namespace"] = namespace.clone().into();
-        }
-        Ok(ObjectKey::new(found, &namespace, &name))
     }
 
     /// Fields that are accepted and do nothing here.
@@ -133,10 +109,6 @@ impl Player {
 /// What kubectl prints when an object is applied.
 fn said(key: &ObjectKey, done: &str, dry_run: bool) -> String {
     format!("{} {done}{}\n", shown(key), if dry_run { " (server dry run)" } else { "" })
-}
-
-fn text_of_name(manifest: &Value) -> String {
-    manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn flatten_lists(values: Vec<Value>) -> Vec<Value> {
@@ -181,10 +153,6 @@ fn replacing(from: &Value, to: &Value) -> Value {
         }
         _ => to.clone(),
     }
-}
-
-pub(super) fn decode(kind: Kind, value: Value) -> Done<Object> {
-    Object::from_json(kind, value).map_err(|e| StepError::Failed(format!("Error from server (BadRequest): {kind} cannot be handled: {e}")))
 }
 
 /// `deployment.apps/web`.

@@ -37,7 +37,11 @@ impl Player {
 
     /// How many objects are as described, and the first difference of one that is not.
     pub(super) fn count(&mut self, condition: &ObjectCondition) -> Done<(usize, usize, Option<String>)> {
-        let objects = self.selected(&condition.select)?;
+        let word = &condition.select.kind;
+        let objects = match self.selected(&condition.select) {
+            Err(_) if self.kind(word).is_err() && self.will_define(word) => vec![],
+            selected => selected?,
+        };
         let mut matching = 0;
         let mut first = None;
         for object in &objects {

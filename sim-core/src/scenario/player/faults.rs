@@ -16,7 +16,7 @@ impl Player {
     pub(super) fn fault(&mut self, step: &FaultStep) -> Done<()> {
         match step {
             FaultStep { hold_watch: Some(f), .. } => {
-                let (process, kind) = (process(&f.process, f.node.as_ref())?, kind(f)?);
+                let (process, kind) = (process(&f.process, f.node.as_ref())?, kind(self, f)?);
                 self.begin_fault(
                     Fault::HoldWatch { process: process.clone(), kind },
                     f.duration.as_ref(),
@@ -146,8 +146,8 @@ fn process(name: &str, node: Option<&String>) -> Done<Process> {
     }
 }
 
-fn kind(fault: &WatchFault) -> Done<Option<Kind>> {
-    fault.kind.as_deref().map(Player::kind).transpose()
+fn kind(player: &Player, fault: &WatchFault) -> Done<Option<Kind>> {
+    fault.kind.as_deref().map(|word| player.kind(word)).transpose()
 }
 
 fn by(fault: &WatchFault) -> Done<Nanos> {

@@ -9,6 +9,7 @@ mod command_text;
 mod commands;
 mod conditions;
 mod faults;
+mod kinds;
 mod monitors;
 mod progress;
 mod script;
@@ -48,7 +49,7 @@ pub enum Ended {
     /// A step could not be done.
     StepFailed { step: usize, line: usize, message: String },
     /// The time limit came first.
-    TimeLimit,
+    TimeLimit { step: usize, line: usize },
     /// The run has changed the store more often than the scenario allows.
     ChangeLimit { step: usize, line: usize, limit: u64 },
     /// A step asks for something that is not simulated.
@@ -173,7 +174,7 @@ impl Player {
             watch(&self.cluster);
         }
         watch(&self.cluster);
-        let ended = self.script.ended.clone().unwrap_or(Ended::TimeLimit);
+        let ended = self.script.ended.clone().unwrap_or_else(|| Ended::TimeLimit { step: self.script.step + 1, line: self.line() });
         Outcome { ended, verdicts: self.script.verdicts.clone(), warnings: std::mem::take(&mut self.warnings) }
     }
 

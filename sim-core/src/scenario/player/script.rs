@@ -123,7 +123,8 @@ impl Player {
     pub(super) fn proceed(&mut self) {
         self.script.acts = None;
         if self.script.late {
-            return self.finish(Ended::TimeLimit);
+            let (step, line) = (self.script.step + 1, self.line());
+            return self.finish(Ended::TimeLimit { step, line });
         }
         while self.script.acts.is_none() && self.script.ended.is_none() {
             let done = match self.script.tasks.pop_front() {

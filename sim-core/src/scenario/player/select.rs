@@ -1,7 +1,7 @@
 //! Which objects a scenario means.
 
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Kind, Object, ObjectKey};
+use sim_apimachinery::{Object, ObjectKey};
 
 use super::{Done, Player, StepError};
 use crate::scenario::format::{PodSelection, Selection};
@@ -10,14 +10,9 @@ use crate::scenario::format::{PodSelection, Selection};
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 impl Player {
-    /// The kind a word means.
-    pub(super) fn kind(word: &str) -> Done<Kind> {
-        Kind::from_word(word).ok_or_else(|| StepError::Failed(format!("error: the server doesn't have a resource type \"{word}\"")))
-    }
-
     /// The objects a selection means now, in order of their names.
     pub(super) fn selected(&self, selection: &Selection) -> Done<Vec<Object>> {
-        let kind = Self::kind(&selection.kind)?;
+        let kind = self.kind(&selection.kind)?;
         let namespace = if kind.is_namespaced() { selection.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
         let mut found: Vec<Object> = match &selection.name {
             Some(name) => self.cluster.object(kind, namespace, name).cloned().into_iter().collect(),
