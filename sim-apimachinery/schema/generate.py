@@ -31,7 +31,8 @@ NAMED = {META + "Time": "t", META + "MicroTime": "u", "io.k8s.apimachinery.pkg.a
          "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "x"}
 ANY = {META + "FieldsV1", META + "Patch", "io.k8s.apimachinery.pkg.runtime.RawExtension"}
 # Server-side apply needs the defaults of list keys, which the package does not hold.
-DEFAULTS = {("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP", ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP"}
+DEFAULTS = {("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP", ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP",
+            ("io.k8s.api.core.v1.LocalObjectReference", "name"): ""}
 SHAPES = {}
 
 

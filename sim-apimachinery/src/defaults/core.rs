@@ -1,7 +1,7 @@
 //! Nodes, limits, quotas, endpoints, priority classes, volumes' sources. Sources: pkg/apis/core/v1/defaults.go,
 //! pkg/apis/discovery/v1/defaults.go, pkg/apis/scheduling/v1/defaults.go.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, LimitRange, LimitRangeItem, Node, PersistentVolumeSpec, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, LimitRange, LimitRangeItem, Node, NodeSpec, PersistentVolumeSpec, ResourceQuota};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 
@@ -9,12 +9,24 @@ use super::canonicalise;
 
 /// What can be given away is all there is, unless the kubelet says less.
 pub fn node(node: &mut Node) {
+    node.spec.iter_mut().for_each(agree_on_ranges);
     let Some(status) = node.status.as_mut() else { return };
     canonicalise(status.capacity.as_mut());
     canonicalise(status.allocatable.as_mut());
     if status.allocatable.is_none() {
         status.allocatable = status.capacity.clone();
     }
+}
+
+/// A node has a list of ranges for its pods and the first of them on its own. Where the two differ the single one counts.
+/// Source: `Convert_v1_NodeSpec_To_core_NodeSpec`.
+fn agree_on_ranges(spec: &mut NodeSpec) {
+    let own = spec.pod_cidr.take().filter(|range| !range.is_empty());
+    let first = spec.pod_cidrs.as_ref().and_then(|ranges| ranges.first()).cloned();
+    if let Some(own) = own.as_ref().filter(|own| first.as_ref() != Some(own)) {
+        spec.pod_cidrs = Some(vec![own.clone()]);
+    }
+    spec.pod_cidr = own.or(first);
 }
 
 /// A container's default limit is the maximum, its default request the default limit, or else the minimum.
@@ -105,5 +117,24 @@ pub fn volume_source(spec: &mut PersistentVolumeSpec) {
     if let Some(scale) = spec.scale_io.as_mut() {
         scale.storage_mode.get_or_insert_with(|| "ThinProvisioned".into());
         scale.fs_type.get_or_insert_with(|| "xfs".into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nodes_single_range_counts_more_than_its_list() {
+        let agreed = |own: Option<&str>, all: &[&str]| {
+            let all = Some(all.iter().map(|r| (*r).to_owned()).collect());
+            let mut spec = NodeSpec { pod_cidr: own.map(str::to_owned), pod_cidrs: all, ..NodeSpec::default() };
+            agree_on_ranges(&mut spec);
+            (spec.pod_cidr, spec.pod_cidrs.unwrap_or_default())
+        };
+        let (a, b) = ("10.1.0.0/24".to_owned(), "fd00::/64".to_owned());
+        assert_eq!(agreed(Some(&a), &["10.2.0.0/24", &b]), (Some(a.clone()), vec![a.clone()]));
+        assert_eq!(agreed(None, &[&a, &b]), (Some(a.clone()), vec![a.clone(), b]));
+        assert_eq!(agreed(Some(&a), &[]), (Some(a.clone()), vec![a]));
     }
 }

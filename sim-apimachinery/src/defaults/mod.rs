@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Secret};
 
-pub use pod::{default_pod, default_pod_template};
+pub use pod::{default_pod, default_pod_template, drop_disabled};
 pub use pod_admission::{admit_default_tolerations, admit_service_account, qos_class};
 pub use workloads::{default_cron_job, default_daemon_set, default_deployment, default_job, default_replica_set, default_stateful_set};
 

@@ -30,6 +30,8 @@ fn fill_number(number: &mut Option<i32>, with: i32) {
 pub fn default_pod(pod: &mut Pod) {
     let spec = pod.spec.get_or_insert_default();
     default_spec(spec);
+    // A pod's, not a template's: what cannot be is the shortest that can.
+    spec.termination_grace_period_seconds.iter_mut().filter(|seconds| **seconds < 0).for_each(|seconds| *seconds = 1);
     let containers = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten());
     for resources in containers.filter_map(|c| c.resources.as_mut()) {
         limits_are_requests(resources);
@@ -205,14 +207,23 @@ fn default_get(get: &mut HTTPGetAction) {
     fill(&mut get.scheme, "HTTP");
 }
 
-/// Signals to stop with are a feature that is off.
 fn default_lifecycle(lifecycle: &mut Option<Lifecycle>) {
     let Some(found) = lifecycle.as_mut() else { return };
     for handler in [found.pre_stop.as_mut(), found.post_start.as_mut()].into_iter().flatten() {
         handler.http_get.iter_mut().for_each(default_get);
     }
-    if found.stop_signal.take().is_some() && *found == Lifecycle::default() {
-        *lifecycle = None;
+}
+
+/// Takes out of a pod's spec what belongs to features that are off: signals to stop with (`ContainerStopSignals`).
+/// Whoever sent it owns it all the same. Source: `dropDisabledFields` in pkg/api/pod/util.go.
+pub fn drop_disabled(spec: &mut PodSpec) {
+    let containers = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()).map(|c| &mut c.lifecycle);
+    let debuggers = spec.ephemeral_containers.iter_mut().flatten().map(|c| &mut c.lifecycle);
+    for lifecycle in containers.chain(debuggers) {
+        let dropped = lifecycle.as_mut().is_some_and(|found| found.stop_signal.take().is_some());
+        if dropped && *lifecycle == Some(Lifecycle::default()) {
+            *lifecycle = None;
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod check;
 mod conflict;
 mod entries;
+pub mod last_applied;
 mod merge;
 mod path;
 mod set;

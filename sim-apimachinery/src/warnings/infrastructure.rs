@@ -1,6 +1,7 @@
 //! Services, networks, storage, runtime classes. Sources: pkg/api/{service,storage,node}, pkg/registry/{networking,storage}.
 
-use k8s_openapi::api::core::v1::{Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Node, Service, ServiceSpec};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy};
 use k8s_openapi::api::storage::v1::StorageClass;
 
@@ -9,6 +10,8 @@ use crate::ip::{warning_for_address, warnings_for_cidr};
 use crate::object::Object;
 
 const INGRESS_CLASS: &str = "kubernetes.io/ingress.class";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const CONTROLLERS_OF_SLICES: [&str; 2] = ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
 const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
 const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 const TOKENS: &str = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes";
@@ -24,6 +27,9 @@ pub fn of(next: &Object, current: Option<&Object>) -> Vec<String> {
             if annotated && !named { vec![text] } else { vec![] }
         }
         Object::NetworkPolicy(o) => network_policy(o),
+        Object::EndpointSlice(o) => endpoint_slice(o, current.is_none()),
+        Object::Node(o) => node(o),
+        Object::ResourceSlice(o) => lowercase("spec.driver", &o.spec.driver).into_iter().collect(),
         Object::StorageClass(o) => storage_class(o),
         Object::CSIStorageCapacity(o) => o.node_topology.as_ref().map(|s| of_selector(s, "nodeTopology")).unwrap_or_default(),
         Object::CSIDriver(o) => {
@@ -130,6 +136,44 @@ fn ip_block(field: &str, block: &IPBlock) -> Vec<String> {
         warnings.extend(warnings_for_cidr(&format!("{field}.except[{index}]"), except));
     }
     warnings
+}
+
+/// What endpoints are found by: names are on their way out, addresses may be written oddly. What the cluster's own
+/// controllers write is not looked at.
+fn endpoint_slice(slice: &EndpointSlice, is_new: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if is_new && slice.address_type == "FQDN" {
+        warnings.push("spec.addressType: FQDN endpoints are deprecated".into());
+    }
+    let manager = slice.metadata.labels.as_ref().and_then(|l| l.get(MANAGED_BY)).map_or("", String::as_str);
+    if CONTROLLERS_OF_SLICES.contains(&manager) {
+        return warnings;
+    }
+    for (index, endpoint) in slice.endpoints.iter().flatten().enumerate() {
+        warnings.extend(addresses(&format!("endpoints[{index}].addresses"), &endpoint.addresses));
+    }
+    warnings
+}
+
+fn node(node: &Node) -> Vec<String> {
+    let Some(spec) = &node.spec else { return vec![] };
+    let mut warnings = Vec::new();
+    if spec.config_source.is_some() {
+        warnings.push("spec.configSource: the feature is removed".into());
+    }
+    if !text(&spec.external_id).is_empty() {
+        warnings.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".into());
+    }
+    for (index, range) in list(&spec.pod_cidrs).iter().enumerate() {
+        warnings.extend(warnings_for_cidr(&format!("spec.podCIDRs[{index}]"), range));
+    }
+    warnings
+}
+
+/// Names of drivers are written small.
+fn lowercase(field: &str, driver: &str) -> Option<String> {
+    let is_small = driver == driver.to_lowercase();
+    (!is_small).then(|| format!("{field}: driver names should be lowercase; {driver:?} contains uppercase characters"))
 }
 
 fn storage_class(class: &StorageClass) -> Vec<String> {

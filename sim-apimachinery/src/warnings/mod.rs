@@ -1,6 +1,6 @@
 //! What a user is warned of when an object is stored: fields that are deprecated, ignored, or written in an odd way.
 //! The object is valid all the same. Sources: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies in pkg/registry.
-//! Here so far: services, networks, storage, runtime classes.
+//! Here so far: services, networks, endpoints, nodes, devices, storage, runtime classes.
 
 mod infrastructure;
 mod node_labels;

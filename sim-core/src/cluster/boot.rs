@@ -15,6 +15,8 @@ use crate::kubelet::{Kubelet, KubeletConfig};
 use crate::time::SECOND;
 use crate::trace::BEGINNING;
 
+/// The part that brings the default storage class with it.
+const HOSTPATH_PROVISIONER: &str = "docker.io/hostpath_storage-provisioner";
 /// How long a cluster is given to come up before it is handed over.
 const SETTLE: u64 = 30 * SECOND;
 
@@ -22,7 +24,9 @@ impl Cluster {
     pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>, settings: &Settings) {
         self.apiserver.bootstrap(self.now, settings.has("kube-controller-manager"));
         self.apiserver.plant_first_objects(self.now);
-        self.plant(hostpath_class());
+        if settings.has(HOSTPATH_PROVISIONER) {
+            self.plant(hostpath_class());
+        }
         self.told = self.etcd().revision();
         for (part, component) in [
             ("kube-controller-manager", ComponentId::ControllerManager),

@@ -1,9 +1,9 @@
 //! Server-side apply: an intent becomes an object, or changes one, and says who owns what it names.
 //! Sources: apiserver pkg/endpoints/handlers/patch.go, apimachinery pkg/util/managedfields.
-//! Not modelled: taking over from client-side apply (`kubectl.kubernetes.io/last-applied-configuration`).
+//! `kubectl` takes over from its own client-side apply: see `managed_fields::last_applied`.
 
 use serde_json::Value;
-use sim_apimachinery::managed_fields::{self, Managers, Operation, Refusal};
+use sim_apimachinery::managed_fields::{self, Managers, Operation, Refusal, last_applied};
 use sim_apimachinery::{Cause, Object, ObjectKey, Part, Reason, Status, decoding};
 
 use super::shape::Shape;
@@ -70,7 +70,19 @@ fn applied(
     let tracking = Tracking { api_version: call.api_version.clone(), part, written: None, managers: None };
     let write = shape.write(&call.manager, Operation::Apply, &tracking, super::ownership::whole_second(call.now));
     let live = current.map_or_else(|| shape.empty(), |c| shape.value(c));
-    match managed_fields::apply(&write, &live, &shape.empty(), intent, owners, force) {
+    let applied = match managed_fields::apply(&write, &live, &shape.empty(), intent, owners.clone(), force) {
+        Err(Refusal::Conflicts(conflicts)) if &*call.manager == last_applied::MANAGER => {
+            match last_applied::not_excused(&write, &live, conflicts) {
+                left if left.is_empty() => managed_fields::apply(&write, &live, &shape.empty(), intent, owners, true),
+                left => Err(Refusal::Conflicts(left)),
+            }
+        }
+        other => other,
+    };
+    match applied {
+        Ok(applied) if &*call.manager == last_applied::MANAGER => {
+            Ok((last_applied::renew(applied.object, &live, intent), applied.managers))
+        }
         Ok(applied) => Ok((applied.object, applied.managers)),
         Err(Refusal::Conflicts(conflicts)) => Err(Box::new(managed_fields::conflict_status(&conflicts))),
         Err(Refusal::Typed(why)) => Err(untyped(shape, intent, &why)),

@@ -17,6 +17,7 @@ mod bootstrap;
 mod create;
 mod delete;
 mod device_access;
+mod device_selectors;
 mod first_objects;
 pub mod flow_control;
 mod list;

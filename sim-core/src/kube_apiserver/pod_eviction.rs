@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Cause, DeleteOptions, Kind, Object, ObjectKey, Part, Patch, Reason, Status, Typed, TypedPatch};
+use sim_apimachinery::{Cause, DeleteOptions, Kind, Object, ObjectKey, Part, Reason, Status, Typed, TypedPatch};
 
 use super::{ApiServer, Call, Outcome};
+use crate::etcd::Tracking;
 use crate::time::SimTime;
 
 /// A budget that waits for so many evicted pods to go takes no more.
@@ -27,7 +28,12 @@ impl ApiServer {
         if !call.dry_run {
             check_preconditions(&pod, options)?;
             let condition = disrupted(&pod, call.now);
-            self.patch(key, Part::Status, Patch::Typed(TypedPatch::PodConditions(vec![condition])), call)?;
+            let mut next = current.clone();
+            super::typed_patch::apply(&mut next, TypedPatch::PodConditions(vec![condition]));
+            // Written by the storage itself: nobody comes to own the condition.
+            let managers = Some(self.managers(&current));
+            call.tracking = Some(Box::new(Tracking { api_version: None, part: Part::Status, written: None, managers }));
+            self.store_next(&current, next, call)?;
         }
         let kept = DeleteOptions { resource_version: options.resource_version.clone().filter(|_| call.dry_run), ..options.clone() };
         self.delete(key, &kept, call).map(|_| ())
@@ -66,7 +72,14 @@ impl ApiServer {
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
         status.disrupted_pods.get_or_insert_default().insert(pod_name, call.now.to_time());
         let current = Object::PodDisruptionBudget(budget.clone());
-        self.store_next(&current, next.into(), call).map(|_| ())
+        let next: Object = next.into();
+        // The server's own client writes the budget's status, whoever evicts.
+        let asker = std::mem::replace(&mut call.manager, "kube-apiserver".into());
+        let tracking = Tracking { api_version: None, part: Part::Status, written: None, managers: None };
+        let managers = Some(Arc::new(self.managers_after(Some(&current), &next, &tracking, call)));
+        call.manager = asker;
+        call.tracking = Some(Box::new(Tracking { managers, ..tracking }));
+        self.store_next(&current, next, call).map(|_| ())
     }
 }
 

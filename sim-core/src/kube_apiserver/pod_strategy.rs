@@ -11,10 +11,13 @@ use sim_apimachinery::validation::path::Path;
 use sim_apimachinery::validation::pod::{APP_ARMOR, app_armor};
 use sim_apimachinery::{Object, Part};
 
+use super::strategy::disabled::drop_disabled;
+
 type Labels = BTreeMap<String, String>;
 
 /// After admission: a new pod's spec as it is stored. Warnings are added to `warnings`.
 pub fn finish_create(object: &mut Object, warnings: &mut Vec<String>) {
+    drop_disabled(object);
     let Object::Pod(pod) = object else { return };
     let Some(spec) = &pod.spec else { return };
     let annotated = pod.metadata.annotations.iter().flatten().any(|(key, _)| key.starts_with(APP_ARMOR));
@@ -106,6 +109,7 @@ fn becomes_field(container: &mut Container, said: &str, of_pod: Option<&AppArmor
 
 /// A write to a subresource keeps all else as it is stored.
 pub fn keep_the_rest(current: &Object, next: &mut Object, part: Part) {
+    drop_disabled(next);
     let (Object::Pod(old), Object::Pod(new)) = (current, &mut *next) else { return };
     let kept = match part {
         Part::EphemeralContainers => only_ephemeral_containers(old, new),

@@ -41,16 +41,10 @@ fn of_status(kind: Kind) -> Set {
 /// Steps of a path; `*` is any step.
 type Pattern = &'static [&'static str];
 
-/// The only fields, with what is below them, that a write to this part reaches; empty for all.
+/// The only fields, with what is below them, that a write to this part reaches; empty for all. The other subresources of pods
+/// name fields too, but their storages do not pass them on: whoever writes there comes to own whatever it sends.
 pub fn only(part: Part) -> &'static [Pattern] {
     match part {
-        Part::EphemeralContainers => &[&["spec", "ephemeralContainers"]],
-        Part::Resize => &[
-            &["spec", "containers", "*", "resources"],
-            &["spec", "containers", "*", "resizePolicy"],
-            &["spec", "initContainers", "*", "resources"],
-            &["spec", "initContainers", "*", "resizePolicy"],
-        ],
         Part::Scale => &[&["spec", "replicas"]],
         _ => &[],
     }

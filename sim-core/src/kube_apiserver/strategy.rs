@@ -10,6 +10,7 @@ use sim_apimachinery::{Kind, Object, Trait};
 
 use super::apiextensions;
 
+pub mod disabled;
 pub mod infrastructure;
 mod kinds;
 

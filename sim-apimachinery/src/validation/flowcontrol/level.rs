@@ -5,7 +5,7 @@ use k8s_openapi::api::flowcontrol::v1::{
 };
 
 use super::super::errors::Errors;
-use super::super::go_value::{Raw, json};
+use super::super::go_value::{Raw, go_object, json_string};
 use super::super::metadata;
 use super::super::path::Path;
 use super::conditions_have_types;
@@ -61,13 +61,41 @@ fn level_spec(level: &PriorityLevelConfiguration, errors: &mut Errors) {
         other => errors.not_supported(&at.child("type"), other, &["Exempt", "Limited"]),
     }
     if name == "catch-all" && !is_catch_all(&spec) {
-        let shown = Raw(json(&serde_json::to_value(&spec).unwrap_or_default()));
-        errors.invalid(&at, shown, "spec of 'catch-all' must equal the fixed value");
+        errors.invalid(&at, shown(&spec), "spec of 'catch-all' must equal the fixed value");
     }
     if name == "exempt" && (spec.type_ != "Exempt" || spec.limited.is_some()) {
-        let shown = Raw(json(&serde_json::to_value(&spec).unwrap_or_default()));
-        errors.invalid(&at, shown, "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value");
+        errors.invalid(&at, shown(&spec), "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value");
     }
+}
+
+/// The spec as the internal type, which has no names for JSON and leaves nothing out.
+fn shown(spec: &PriorityLevelConfigurationSpec) -> Raw {
+    let number = |n: Option<i32>| n.unwrap_or(0).to_string();
+    let limited = spec.limited.as_ref().map(|l| {
+        let response = l.limit_response.clone().unwrap_or_default();
+        let queuing = response.queuing.as_ref().map(|q| {
+            let fields =
+                [("Queues", number(q.queues)), ("HandSize", number(q.hand_size)), ("QueueLengthLimit", number(q.queue_length_limit))];
+            go_object(&fields).0
+        });
+        let response = [("Type", json_string(&response.type_)), ("Queuing", or_null(queuing))];
+        let fields = [
+            ("NominalConcurrencyShares", number(l.nominal_concurrency_shares)),
+            ("LimitResponse", go_object(&response).0),
+            ("LendablePercent", number(l.lendable_percent)),
+            ("BorrowingLimitPercent", or_null(l.borrowing_limit_percent.map(|n| n.to_string()))),
+        ];
+        go_object(&fields).0
+    });
+    let exempt = spec.exempt.as_ref().map(|e| {
+        let fields = [("NominalConcurrencyShares", number(e.nominal_concurrency_shares)), ("LendablePercent", number(e.lendable_percent))];
+        go_object(&fields).0
+    });
+    go_object(&[("Type", json_string(&spec.type_)), ("Limited", or_null(limited)), ("Exempt", or_null(exempt))])
+}
+
+fn or_null(shown: Option<String>) -> String {
+    shown.unwrap_or_else(|| "null".into())
 }
 
 fn is_catch_all(spec: &PriorityLevelConfigurationSpec) -> bool {

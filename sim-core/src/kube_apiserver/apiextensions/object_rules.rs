@@ -34,7 +34,7 @@ impl ApiServer {
                 Some(resource) => custom_errors(&resource, object, old, part, call),
                 None => Ok(vec![]),
             },
-            _ => Ok(vec![]),
+            _ => Ok(crate::kube_apiserver::device_selectors::errors(object, old)),
         }
     }
 }

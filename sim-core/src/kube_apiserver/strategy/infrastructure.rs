@@ -6,9 +6,12 @@ use std::sync::Arc;
 use k8s_openapi::api::certificates::v1::{
     CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
 };
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::api::resource::v1::ResourceSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sim_apimachinery::{Object, Part, UserInfo};
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// A new object: who asks for a certificate is who sends the request.
 pub fn prepare_for_create(object: &mut Object, user: Option<&UserInfo>, now: &Time) {
@@ -19,6 +22,7 @@ pub fn prepare_for_create(object: &mut Object, user: Option<&UserInfo>, now: &Ti
             request.status = Some(CertificateSigningRequestStatus::default());
         }
         Object::ResourceSlice(slice) => date_taints(Arc::make_mut(slice), now),
+        Object::EndpointSlice(slice) => drop_topology(None, Arc::make_mut(slice)),
         // Behind a feature gate that is off.
         Object::CSIDriver(driver) => Arc::make_mut(driver).spec.prevent_pod_scheduling_if_missing = None,
         _ => {}
@@ -37,6 +41,7 @@ pub fn prepare_for_update(current: &Object, next: &mut Object, part: Part, now: 
             next.metadata.generation = Some(current.metadata.generation.unwrap_or(0) + 1);
         }
         (_, Object::ResourceSlice(slice)) => date_taints(Arc::make_mut(slice), now),
+        (Object::EndpointSlice(current), Object::EndpointSlice(next)) => drop_topology(Some(current), Arc::make_mut(next)),
         _ => {}
     }
 }
@@ -91,6 +96,23 @@ fn date_conditions(current: &CertificateSigningRequest, next: &mut CertificateSi
             let before = conditions(current).iter().filter(same).find_map(|c| c.last_transition_time.clone());
             condition.last_transition_time = Some(before.unwrap_or_else(|| now.clone()));
         }
+    }
+}
+
+/// Where an endpoint is has fields of its own; the old map of it cannot be written any more. A node that it named before, and
+/// names still, becomes the field.
+fn drop_topology(current: Option<&EndpointSlice>, next: &mut EndpointSlice) {
+    if current.is_some_and(|c| c.endpoints == next.endpoints) {
+        return;
+    }
+    let named = |e: &Endpoint| e.deprecated_topology.as_ref().and_then(|t| t.get(HOSTNAME)).cloned();
+    let before: Vec<String> = current.iter().flat_map(|c| c.endpoints.iter().flatten().filter_map(named)).collect();
+    for endpoint in next.endpoints.iter_mut().flatten() {
+        let node = named(endpoint).filter(|node| before.contains(node));
+        if endpoint.node_name.is_none() && node.is_some() {
+            endpoint.node_name = node;
+        }
+        endpoint.deprecated_topology = None;
     }
 }
 

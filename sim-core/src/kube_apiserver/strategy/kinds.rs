@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::PersistentVolume;
+use k8s_openapi::api::core::v1::{PersistentVolume, Service};
 use sim_apimachinery::Object;
 
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -43,6 +43,7 @@ pub fn prepare_for_update(current: &Object, next: &mut Object) {
         }
         (Object::StatefulSet(current), Object::StatefulSet(next)) => drop_max_unavailable(Arc::make_mut(next), Some(current)),
         (Object::Lease(current), Object::Lease(next)) => drop_coordination(Arc::make_mut(next), Some(current)),
+        (Object::Service(_), Object::Service(next)) => drop_internal_policy(Arc::make_mut(next)),
         (Object::Secret(current), Object::Secret(next)) if next.type_.as_deref().unwrap_or_default().is_empty() => {
             Arc::make_mut(next).type_ = current.type_.clone();
         }
@@ -112,6 +113,13 @@ fn generate_selector(job: &mut Job) {
     }
     let wanted = spec.selector.get_or_insert_default().match_labels.get_or_insert_default();
     wanted.entry("batch.kubernetes.io/controller-uid".into()).or_insert(uid);
+}
+
+/// A name has no traffic to have a policy for; the real server stores it all the same and shows it to nobody.
+fn drop_internal_policy(service: &mut Service) {
+    if let Some(spec) = service.spec.as_mut().filter(|s| s.type_.as_deref() == Some("ExternalName")) {
+        spec.internal_traffic_policy = None;
+    }
 }
 
 fn template_generation(set: &DaemonSet) -> i64 {
