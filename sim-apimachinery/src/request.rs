@@ -124,7 +124,7 @@ pub enum Verb {
     /// Read the scale subresource.
     GetScale { key: ObjectKey },
     /// Write the scale subresource.
-    UpdateScale { key: ObjectKey, replicas: i32, resource_version: Option<String> },
+    UpdateScale { key: ObjectKey, replicas: i32, uid: Option<String>, resource_version: Option<String> },
     /// Read `metrics.k8s.io` pod metrics, which the aggregation layer forwards to the metrics server.
     PodMetrics { namespace: Arc<str>, labels: String },
 }

@@ -46,7 +46,8 @@ fn update(exchange: &mut Exchange<'_>) -> Outcome<Verb> {
     exchange.check_namespace(Some(&namespace))?;
     let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
     let resource_version = Some(text("/metadata/resourceVersion")).filter(|v| !v.is_empty());
-    Ok(Verb::UpdateScale { key: read::key(exchange), replicas, resource_version })
+    let uid = Some(text("/metadata/uid")).filter(|uid| !uid.is_empty());
+    Ok(Verb::UpdateScale { key: read::key(exchange), replicas, uid, resource_version })
 }
 
 /// The scale of an object as the object stands after the request.

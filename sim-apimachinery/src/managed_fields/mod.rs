@@ -255,7 +255,7 @@ fn settle(write: &Write<'_>, live: &Value, next: &Value, mut managers: Managers,
 fn stamped(write: &Write<'_>, mut managers: Managers, is_change: bool) -> Managers {
     if let Some(owned) = managers.get_mut(&write.manager) {
         owned.set = owned.set.difference(&system_fields());
-        if is_change {
+        if is_change && write.manager.subresource != SCALE {
             owned.time = Some(write.time);
         }
     }

@@ -190,7 +190,7 @@ fn wrong_certificate(bytes: &[u8]) -> Option<String> {
 }
 
 /// The types of the PEM blocks in a text, in order.
-fn pem_blocks(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn pem_blocks(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut blocks = Vec::new();
     let mut open: Option<&str> = None;

@@ -32,6 +32,7 @@ mod names_of_signers;
 mod networking;
 pub mod path;
 mod persistent_volume_claims;
+mod persistent_volume_sources;
 mod persistent_volumes;
 pub mod pod;
 mod policy;

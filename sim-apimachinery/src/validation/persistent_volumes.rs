@@ -1,14 +1,13 @@
 //! Persistent volumes. Source: pkg/apis/core/validation.
-//! Sources are looked into for hostPath, nfs, local and csi; of the others only that there is exactly one.
 
-use k8s_openapi::api::core::v1::{CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeSpec, SecretReference, VolumeNodeAffinity};
-use serde_json::Value;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeSpec, VolumeNodeAffinity};
 
 use super::errors::Errors;
 use super::go_value::{Raw, json_string};
 use super::labels::Values;
 use super::path::Path;
 use super::persistent_volume_claims::basic;
+use super::persistent_volume_sources::sources;
 use super::pod::affinity::node_selector;
 use super::values::positive;
 use super::{internal, metadata};
@@ -16,38 +15,12 @@ use crate::names;
 
 const SPEC: Path<'_> = Path::root("spec");
 const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-const DRIVER_MAX: usize = 63;
-/// The kinds of volumes in the order in which they are looked at, as their fields are called in messages.
-const SOURCES: [&str; 22] = [
-    "hostPath",
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "glusterfs",
-    "flocker",
-    "nfs",
-    "rbd",
-    "quobyte",
-    "cephFS",
-    "iscsi",
-    "cinder",
-    "fc",
-    "flexVolume",
-    "azureFile",
-    "vsphereVolume",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "azureDisk",
-    "scaleIO",
-    "local",
-    "storageos",
-    "csi",
-];
-const HOST_PATH_TYPES: [&str; 8] = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 
 /// What is wrong with a new volume.
 pub fn create(volume: &PersistentVolume, errors: &mut Errors) {
     metadata::validate(&volume.metadata, false, names::dns1123_subdomain, errors);
-    spec(&volume.spec.clone().unwrap_or_default(), errors);
+    let name = volume.metadata.name.as_deref().unwrap_or_default();
+    spec(&volume.spec.clone().unwrap_or_default(), name, errors);
 }
 
 /// What is wrong with a volume's next state.
@@ -68,6 +41,10 @@ pub fn update(next: &PersistentVolume, current: &PersistentVolume, errors: &mut 
     if spec.volume_mode != before.volume_mode {
         errors.invalid(&Path::root("volumeMode"), spec.volume_mode.as_ref(), "field is immutable");
     }
+    if before.node_affinity.is_some() && with_new_labels(&spec) != with_new_labels(&before) {
+        let shown = spec.node_affinity.as_ref().map_or_else(|| Raw("null".into()), |a| internal::blamed("VolumeNodeAffinity", a));
+        errors.invalid(&Path::root("nodeAffinity"), shown, "field is immutable, except for updating from beta label to GA");
+    }
     if before.volume_attributes_class_name.is_some() && spec.volume_attributes_class_name.is_none() {
         errors.forbidden(&SPEC.child("volumeAttributesClassName"), "update from non-nil value to nil is forbidden");
     }
@@ -76,6 +53,24 @@ pub fn update(next: &PersistentVolume, current: &PersistentVolume, errors: &mut 
 /// What is wrong with a volume's next status.
 pub fn status(next: &PersistentVolume, current: &PersistentVolume, errors: &mut Errors) {
     metadata::validate_update(&next.metadata, &current.metadata, errors);
+}
+
+/// The node affinity, with the labels of nodes by the names they have now.
+fn with_new_labels(spec: &PersistentVolumeSpec) -> Option<VolumeNodeAffinity> {
+    let mut affinity = spec.node_affinity.clone()?;
+    let terms = affinity.required.iter_mut().flat_map(|r| &mut r.node_selector_terms);
+    for expression in terms.flat_map(|t| t.match_expressions.iter_mut().flatten()) {
+        let new = match expression.key.as_str() {
+            "failure-domain.beta.kubernetes.io/zone" => "topology.kubernetes.io/zone",
+            "failure-domain.beta.kubernetes.io/region" => "topology.kubernetes.io/region",
+            "beta.kubernetes.io/os" => "kubernetes.io/os",
+            "beta.kubernetes.io/arch" => "kubernetes.io/arch",
+            "beta.kubernetes.io/instance-type" => "node.kubernetes.io/instance-type",
+            _ => continue,
+        };
+        expression.key = new.into();
+    }
+    Some(affinity)
 }
 
 fn source_only(spec: &PersistentVolumeSpec) -> PersistentVolumeSpec {
@@ -93,7 +88,7 @@ fn source_only(spec: &PersistentVolumeSpec) -> PersistentVolumeSpec {
     }
 }
 
-fn spec(spec: &PersistentVolumeSpec, errors: &mut Errors) {
+fn spec(spec: &PersistentVolumeSpec, name: &str, errors: &mut Errors) {
     let modes = spec.access_modes.as_deref().unwrap_or_default();
     if modes.is_empty() {
         errors.required(&SPEC.child("accessModes"), "");
@@ -107,7 +102,7 @@ fn spec(spec: &PersistentVolumeSpec, errors: &mut Errors) {
     if let Some(affinity) = &spec.node_affinity {
         node_affinity(affinity, &SPEC.child("nodeAffinity"), errors);
     }
-    sources(spec, errors);
+    sources(spec, name, &SPEC, errors);
     let root = spec
         .host_path
         .as_ref()
@@ -144,91 +139,6 @@ fn capacity(spec: &PersistentVolumeSpec, errors: &mut Errors) {
     for (name, amount) in &found {
         basic(amount, &at.key(name), errors);
         positive(amount, &at.key(name), errors);
-    }
-}
-
-fn sources(spec: &PersistentVolumeSpec, errors: &mut Errors) {
-    let json = serde_json::to_value(spec).unwrap_or_default();
-    let there = |name: &str| json.as_object().is_some_and(|o| o.iter().any(|(key, _)| key.eq_ignore_ascii_case(name)));
-    let found: Vec<&str> = SOURCES.into_iter().filter(|name| there(name)).collect();
-    for (index, name) in found.iter().enumerate() {
-        match index > 0 && *name != "flexVolume" {
-            true => errors.forbidden(&SPEC.child(name), "may not specify more than 1 volume type"),
-            false => source(name, spec, &json, errors),
-        }
-    }
-    if found.is_empty() {
-        errors.required(&SPEC, "must specify a volume type");
-    }
-}
-
-fn source(name: &str, spec: &PersistentVolumeSpec, json: &Value, errors: &mut Errors) {
-    let at = SPEC.child(name);
-    let text = |field: &str| json.get(name).and_then(|s| s.get(field)).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match name {
-        "hostPath" | "local" => {
-            let path = text("path");
-            if path.is_empty() {
-                errors.required(&at.child("path"), "");
-            } else if path.split('/').any(|part| part == "..") {
-                errors.invalid(&at.child("path"), &path, "must not contain '..'");
-            }
-            let kind = text("type");
-            if name == "hostPath" && !path.is_empty() && !HOST_PATH_TYPES.contains(&kind.as_str()) {
-                errors.not_supported(&at.child("type"), &kind, &HOST_PATH_TYPES);
-            }
-            if name == "local" && spec.node_affinity.is_none() {
-                errors.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");
-            }
-        }
-        "nfs" => {
-            let path = text("path");
-            for (field, value) in [("server", &text("server")), ("path", &path)] {
-                if value.is_empty() {
-                    errors.required(&at.child(field), "");
-                }
-            }
-            if !path.starts_with('/') {
-                errors.invalid(&at.child("path"), &path, "must be an absolute path");
-            }
-        }
-        "csi" => spec.csi.iter().for_each(|csi| csi_source(csi, &at, errors)),
-        _ => {}
-    }
-}
-
-fn csi_source(csi: &CSIPersistentVolumeSource, at: &Path<'_>, errors: &mut Errors) {
-    let driver = at.child("driver");
-    if csi.driver.is_empty() {
-        errors.required(&driver, "");
-    } else {
-        if csi.driver.len() > DRIVER_MAX {
-            errors.too_long(&driver, DRIVER_MAX);
-        }
-        errors.invalid_each(&driver, &csi.driver, names::dns1123_subdomain(&csi.driver.to_lowercase()));
-    }
-    if csi.volume_handle.is_empty() {
-        errors.required(&at.child("volumeHandle"), "");
-    }
-    let secrets = [
-        ("controllerPublishSecretRef", &csi.controller_publish_secret_ref),
-        ("controllerExpandSecretRef", &csi.controller_expand_secret_ref),
-        ("nodePublishSecretRef", &csi.node_publish_secret_ref),
-        ("nodeExpandSecretRef", &csi.node_expand_secret_ref),
-    ];
-    for (field, secret) in secrets {
-        secret.iter().for_each(|s| secret_reference(s, &at.child(field), errors));
-    }
-}
-
-fn secret_reference(secret: &SecretReference, at: &Path<'_>, errors: &mut Errors) {
-    match secret.name.as_deref().unwrap_or_default() {
-        "" => errors.required(&at.child("name"), ""),
-        name => errors.invalid_each(&at.child("name"), name, names::dns1123_subdomain(name)),
-    }
-    match secret.namespace.as_deref().unwrap_or_default() {
-        "" => errors.required(&at.child("namespace"), ""),
-        name => errors.invalid_each(&at.child("namespace"), name, names::dns1123_label(name)),
     }
 }
 

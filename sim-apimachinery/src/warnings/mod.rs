@@ -1,7 +1,8 @@
 //! What a user is warned of when an object is stored: fields that are deprecated, ignored, or written in an odd way.
 //! The object is valid all the same. Sources: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies in pkg/registry.
-//! Here so far: services, networks, endpoints, nodes, devices, storage, runtime classes.
+//! Those of pods, and of what makes pods, are in `validation::pod::warnings`.
 
+mod core;
 mod infrastructure;
 mod node_labels;
 
@@ -9,7 +10,9 @@ use crate::object::Object;
 
 /// What to warn of in an object that is stored anew, or, if there is a `current`, over that.
 pub fn of(next: &Object, current: Option<&Object>) -> Vec<String> {
-    infrastructure::of(next, current)
+    let mut warnings = infrastructure::of(next, current);
+    warnings.extend(core::of(next, current));
+    warnings
 }
 
 /// What to warn of in an object whose status is stored.

@@ -214,8 +214,8 @@ impl ApiServer {
             Verb::Bind { pod, uid, node, with } => self.bind(&pod, &uid, &node, with, call).map(|()| Reply::Done),
             Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),
             Verb::GetScale { key } => self.get_scale(&key).map(Reply::Scale),
-            Verb::UpdateScale { key, replicas, resource_version } => {
-                self.update_scale(&key, replicas, resource_version.as_deref(), call).map(Reply::Scale)
+            Verb::UpdateScale { key, replicas, uid, resource_version } => {
+                self.update_scale(&key, replicas, uid.as_deref(), resource_version.as_deref(), call).map(Reply::Scale)
             }
             Verb::PodMetrics { .. } => {
                 Err(Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request")))

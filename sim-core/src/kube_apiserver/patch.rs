@@ -91,12 +91,30 @@ fn decode_patched(
     if !matches!(key.kind, sim_apimachinery::Kind::Custom(_)) {
         strict.extend(schema::strict_errors(of, &node));
     }
+    settle_strict(strict, call, invalid)?;
+    to_object(key, shape, &node)
+}
+
+/// Refuses a patch of a value of the type whose outcome cannot be decoded; what only strict decoding refuses is treated as
+/// the client asks.
+pub(super) fn check_decoded(of: TypeRef<'_>, patch: &Patch, (before, after): (&Value, &Value), call: &mut Call<'_>) -> Outcome<()> {
+    let node = Node::from(after);
+    let invalid = |why: &str| invalid_patch(&shown_after(of, patch, before, after), why);
+    if let Some(error) = schema::decode_error(of, &node) {
+        return Err(invalid(&error.message));
+    }
+    let mut strict = call.strict_errors.clone();
+    strict.extend(schema::strict_errors(of, &node));
+    settle_strict(strict, call, invalid)
+}
+
+fn settle_strict(strict: Vec<String>, call: &mut Call<'_>, invalid: impl Fn(&str) -> Box<Status>) -> Outcome<()> {
     match call.field_validation {
         FieldValidation::Strict if !strict.is_empty() => return Err(invalid(&format!("strict decoding error: {}", strict.join(", ")))),
         FieldValidation::Warn => call.warnings.extend(strict),
         _ => {}
     }
-    to_object(key, shape, &node)
+    Ok(())
 }
 
 /// What an error shows of a patch: a strategic one itself, of others the object they make.

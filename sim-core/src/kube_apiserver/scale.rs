@@ -3,58 +3,129 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sim_apimachinery::json::Node;
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Cause, Object, ObjectKey, Part, Patch, Scale, Status, schema};
+use sim_apimachinery::{Cause, Object, ObjectKey, Part, Patch, Reason, Scale, Status, schema};
 
-use super::{ApiServer, Call, Outcome, patch};
+use super::{ApiServer, Call, Outcome, patch, preconditions};
 
 impl ApiServer {
     pub(super) fn get_scale(&self, key: &ObjectKey) -> Outcome<Scale> {
         let object = self.get(key)?;
-        self.scale_of(&object).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        self.scale_of(&object)
     }
 
-    pub(super) fn update_scale(&mut self, key: &ObjectKey, replicas: i32, version: Option<&str>, call: &mut Call<'_>) -> Outcome<Scale> {
+    /// Writes the scale as a client sends it: `uid` and `version` must be the object's, if they are given.
+    pub(super) fn update_scale(
+        &mut self,
+        key: &ObjectKey,
+        replicas: i32,
+        uid: Option<&str>,
+        version: Option<&str>,
+        call: &mut Call<'_>,
+    ) -> Outcome<Scale> {
         let current = self.get(key)?;
-        if version.is_some_and(|v| Some(v) != current.metadata().resource_version.as_deref()) {
-            return Err(Box::new(Status::object_modified(key.kind, &key.name)));
-        }
-        if replicas < 0 {
-            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
-            let cause = Cause { reason: "FieldValueInvalid".into(), message, field: "spec.replicas".into() };
-            return Err(Box::new(Status::invalid(key.kind, &key.name, vec![cause])));
-        }
+        let mut sent = current.clone();
+        sent.metadata_mut().uid = uid.filter(|u| !u.is_empty()).map(str::to_owned).or_else(|| current.metadata().uid.clone());
+        preconditions::check(&current, &sent)?;
+        self.set_scale(&current, replicas, version, call)
+    }
+
+    fn set_scale(&mut self, current: &Object, replicas: i32, version: Option<&str>, call: &mut Call<'_>) -> Outcome<Scale> {
         let mut next = current.clone();
+        if replicas < 0 && !matches!(current, Object::Custom(_)) {
+            return Err(negative(current.name(), replicas));
+        }
+        if let Some(version) = version.filter(|v| !v.is_empty()) {
+            next.metadata_mut().resource_version = Some(version.to_owned());
+        }
+        preconditions::check(current, &next)?;
         set_replicas(&mut next, replicas);
         self.set_custom_replicas(&mut next, replicas);
-        let stored = self.replace(&current, next, Part::Scale, call)?;
-        self.scale_of(&stored).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+        let stored = self.replace(current, next, Part::Scale, call)?;
+        self.scale_of(&stored)
     }
 
-    fn scale_of(&self, object: &Object) -> Option<Scale> {
-        scale_of(object).or_else(|| self.custom_scale(object))
+    fn scale_of(&self, object: &Object) -> Outcome<Scale> {
+        let missing = || Box::new(Status::not_found(object.kind(), object.name()));
+        match scale_of(object) {
+            Some(scale) => Ok(scale),
+            None => self.custom_scale(object).ok_or_else(missing)?,
+        }
     }
 
     /// Patches the scale as the `Scale` it is shown as.
     pub(super) fn patch_scale(&mut self, key: &ObjectKey, patch: Patch, call: &mut Call<'_>) -> Outcome<Scale> {
+        if let Patch::Apply { intent, force } = &patch {
+            return self.apply_scale(key, intent, *force, call);
+        }
         let current = self.get(key)?;
-        let scale = self.scale_of(&current).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))?;
+        let scale = self.scale_of(&current)?;
         let of = schema::lookup("autoscaling", "v1", "Scale").unwrap_or_else(schema::any_object);
-        let patch = match patch {
-            Patch::Apply { intent, .. } => Patch::Merge(intent),
-            other => other,
-        };
         let before = schema::as_encoded(of, shown(&current, &scale));
         let after = patch::patched(of, &before, &patch)?;
-        let node = Node::from(&after);
-        if let Some(error) = schema::decode_error(of, &node) {
-            return Err(patch::invalid_patch(&patch::shown_after(of, &patch, &before, &after), &error.message));
-        }
+        patch::check_decoded(of, &patch, (&before, &after), call)?;
+        let text = |path: &str| after.pointer(path).and_then(Value::as_str);
+        let mut named = current.clone();
+        named.metadata_mut().name = text("/metadata/name").map(str::to_owned);
+        named.metadata_mut().namespace = text("/metadata/namespace").map(str::to_owned);
+        preconditions::check_name(&named, &key.namespace, &key.name)?;
         let replicas = after.pointer("/spec/replicas").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
-        let version = after.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(str::to_owned);
-        self.update_scale(key, replicas, version.as_deref(), call)
+        if let Some(uid) = text("/metadata/uid").filter(|uid| !uid.is_empty() && *uid != current.uid() && replicas >= 0) {
+            return Err(another(&current, uid));
+        }
+        self.set_scale(&current, replicas, text("/metadata/resourceVersion"), call)
     }
+
+    /// Applies an intent for the scale: the replicas of the object, owned through the scale.
+    fn apply_scale(&mut self, key: &ObjectKey, intent: &Value, force: bool, call: &mut Call<'_>) -> Outcome<Scale> {
+        let text = |name: &str| intent.get(name).and_then(Value::as_str).unwrap_or_default();
+        if (text("apiVersion"), text("kind")) != ("autoscaling/v1", "Scale") {
+            let (group, version) = sim_apimachinery::decoding::split_api_version(text("apiVersion"));
+            let why = format!("invalid object type: {group}/{version}, Kind={}", text("kind"));
+            return Err(Box::new(Status::new(Reason::BadRequest, why)));
+        }
+        let current = self.get(key)?;
+        self.scale_of(&current)?;
+        let wanted = intent.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
+        if wanted < 0 && !matches!(current, Object::Custom(_)) {
+            return Err(negative(&key.name, i32::try_from(wanted).unwrap_or(i32::MIN)));
+        }
+        let api_version = self.shape(key.kind, call.api_version.as_deref()).api_version().to_owned();
+        let whole = json!({
+            "apiVersion": api_version, "kind": key.kind.resource().kind, "spec": {"replicas": wanted},
+            "metadata": {"name": &*key.name, "namespace": &*key.namespace},
+        });
+        let applied = self.apply(key, Part::Scale, &whole, force, call);
+        let object = applied.map_err(|status| told_of_scale(status, &api_version))?;
+        self.scale_of(&object)
+    }
+}
+
+fn negative(name: &str, replicas: i32) -> Box<Status> {
+    let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+    let cause = Cause { reason: "FieldValueInvalid".into(), message, field: "spec.replicas".into() };
+    let text = format!("Scale.autoscaling {name:?} is invalid: {}: {}", cause.field, cause.message);
+    let (group, kind, name) = ("autoscaling".into(), "Scale".into(), name.into());
+    Box::new(Status { group, kind, name, causes: vec![cause], ..Status::new(Reason::Invalid, text) })
+}
+
+/// A patch that would make the scale another object's.
+fn another(current: &Object, uid: &str) -> Box<Status> {
+    let resource = current.kind().resource();
+    let kind = format!("{}/scale", resource.plural);
+    let qualified = if resource.group.is_empty() { kind.clone() } else { format!("{kind}.{}", resource.group) };
+    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid());
+    let text = format!("Operation cannot be fulfilled on {qualified} {:?}: {why}", current.name());
+    let (group, name) = (resource.group.into(), current.name().into());
+    Box::new(Status { group, kind, name, ..Status::new(Reason::Conflict, text) })
+}
+
+/// Owners of a scale own at the version of the scale.
+fn told_of_scale(mut status: Box<Status>, api_version: &str) -> Box<Status> {
+    let told = |text: &str| text.replace(&format!(" using {api_version}"), " using autoscaling/v1");
+    status.message = told(&status.message);
+    status.causes.iter_mut().for_each(|cause| cause.message = told(&cause.message));
+    status
 }
 
 /// The scale as a `Scale` object.

@@ -19,7 +19,7 @@ mod security;
 mod spec;
 pub mod status;
 mod update;
-mod volume_paths;
+pub mod volume_paths;
 pub mod volume_sources;
 mod volumes;
 pub mod warnings;

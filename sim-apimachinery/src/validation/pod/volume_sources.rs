@@ -1,6 +1,8 @@
 //! Sources of volumes that come from storage systems: which fields they need.
 //! Source: the `validate…VolumeSource` functions of pkg/apis/core/validation.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1 as core;
 
 use super::volume_paths::local_descending;
@@ -26,17 +28,17 @@ fn partition(partition: Option<i32>, at: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-pub(super) fn gce_persistent_disk(source: &core::GCEPersistentDiskVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn gce_persistent_disk(source: &core::GCEPersistentDiskVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     needed(&source.pd_name, &at.child("pdName"), errors);
     partition(source.partition, at, errors);
 }
 
-pub(super) fn aws_block_store(source: &core::AWSElasticBlockStoreVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn aws_block_store(source: &core::AWSElasticBlockStoreVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     needed(&source.volume_id, &at.child("volumeID"), errors);
     partition(source.partition, at, errors);
 }
 
-pub(super) fn nfs(source: &core::NFSVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn nfs(source: &core::NFSVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     needed(&source.server, &at.child("server"), errors);
     needed(&source.path, &at.child("path"), errors);
     if !source.path.starts_with('/') {
@@ -44,7 +46,7 @@ pub(super) fn nfs(source: &core::NFSVolumeSource, at: &Path<'_>, errors: &mut Er
     }
 }
 
-fn unit(lun: i32, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn unit(lun: i32, at: &Path<'_>, errors: &mut Errors) {
     errors.invalid_each(&at.child("lun"), lun, names::in_range(lun.into(), 0, 255));
 }
 
@@ -64,17 +66,23 @@ pub(super) fn iscsi(source: &core::ISCSIVolumeSource, at: &Path<'_>, errors: &mu
 }
 
 fn iscsi_name(name: &str, at: &Path<'_>, errors: &mut Errors) {
-    let well_formed = match name.get(..3) {
-        Some("iqn") => is_iqn(name),
-        Some(prefix @ ("eui" | "naa")) => {
+    match is_iscsi_name(name) {
+        Some(true) => {}
+        Some(false) => errors.invalid(at, name, "must be valid format"),
+        None => errors.invalid(at, name, "must be valid format starting with iqn, eui, or naa"),
+    }
+}
+
+/// Whether the name is well-formed, if it begins as one of the forms there are.
+pub(in crate::validation) fn is_iscsi_name(name: &str) -> Option<bool> {
+    match name.get(..3)? {
+        "iqn" => Some(is_iqn(name)),
+        prefix @ ("eui" | "naa") => {
             let length = if prefix == "eui" { 16 } else { 32 };
             let rest: Vec<char> = name.chars().skip(3).collect();
-            rest.len() == length + 1 && rest[1..].iter().all(char::is_ascii_alphanumeric)
+            Some(rest.len() == length + 1 && rest[1..].iter().all(char::is_ascii_alphanumeric))
         }
-        _ => return errors.invalid(at, name, "must be valid format starting with iqn, eui, or naa"),
-    };
-    if !well_formed {
-        errors.invalid(at, name, "must be valid format");
+        _ => None,
     }
 }
 
@@ -98,7 +106,7 @@ pub(super) fn glusterfs(source: &core::GlusterfsVolumeSource, at: &Path<'_>, err
     needed(&source.path, &at.child("path"), errors);
 }
 
-pub(super) fn flocker(source: &core::FlockerVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn flocker(source: &core::FlockerVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     let name = source.dataset_name.as_deref().unwrap_or_default();
     match (name.is_empty(), source.dataset_uuid.as_deref().unwrap_or_default().is_empty()) {
         (true, true) => errors.required(at, "one of datasetName and datasetUUID is required"),
@@ -134,7 +142,7 @@ pub(super) fn cephfs(source: &core::CephFSVolumeSource, at: &Path<'_>, errors: &
     }
 }
 
-pub(super) fn quobyte(source: &core::QuobyteVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn quobyte(source: &core::QuobyteVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     const TENANT_MAX: usize = 64;
     let text = "must be a host:port pair or multiple pairs separated by commas";
     if source.registry.is_empty() {
@@ -157,7 +165,7 @@ fn is_host_and_port(text: &str) -> bool {
     }
 }
 
-pub(super) fn fc(source: &core::FCVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn fc(source: &core::FCVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     let names = source.target_wwns.as_deref().unwrap_or_default();
     let ids = source.wwids.as_deref().unwrap_or_default();
     let at_names = at.child("targetWWNs");
@@ -175,8 +183,13 @@ pub(super) fn fc(source: &core::FCVolumeSource, at: &Path<'_>, errors: &mut Erro
 }
 
 pub(super) fn flex_volume(source: &core::FlexVolumeSource, at: &Path<'_>, errors: &mut Errors) {
-    needed(&source.driver, &at.child("driver"), errors);
-    for key in source.options.iter().flatten().map(|(key, _)| key) {
+    flex(&source.driver, source.options.as_ref(), at, errors);
+}
+
+/// A driver, and options that are not Kubernetes' own.
+pub(in crate::validation) fn flex(driver: &str, options: Option<&BTreeMap<String, String>>, at: &Path<'_>, errors: &mut Errors) {
+    needed(driver, &at.child("driver"), errors);
+    for key in options.into_iter().flatten().map(|(key, _)| key) {
         let domain = format!(".{}", key.split_once('/').map_or(key.as_str(), |(domain, _)| domain).to_lowercase());
         if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") {
             errors.invalid(&at.child("options").key(key), key, "kubernetes.io and k8s.io namespaces are reserved");
@@ -189,7 +202,7 @@ pub(super) fn azure_file(source: &core::AzureFileVolumeSource, at: &Path<'_>, er
     needed(&source.share_name, &at.child("shareName"), errors);
 }
 
-pub(super) fn azure_disk(source: &core::AzureDiskVolumeSource, at: &Path<'_>, errors: &mut Errors) {
+pub(in crate::validation) fn azure_disk(source: &core::AzureDiskVolumeSource, at: &Path<'_>, errors: &mut Errors) {
     const MANAGED: &str = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
     const BLOB: &str = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
     needed(&source.disk_name, &at.child("diskName"), errors);

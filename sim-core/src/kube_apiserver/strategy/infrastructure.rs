@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::certificates::v1::{
     CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
 };
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::api::resource::v1::ResourceSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -23,6 +24,7 @@ pub fn prepare_for_create(object: &mut Object, user: Option<&UserInfo>, now: &Ti
         }
         Object::ResourceSlice(slice) => date_taints(Arc::make_mut(slice), now),
         Object::EndpointSlice(slice) => drop_topology(None, Arc::make_mut(slice)),
+        Object::PersistentVolumeClaim(claim) => settle_sources(None, Arc::make_mut(claim)),
         // Behind a feature gate that is off.
         Object::CSIDriver(driver) => Arc::make_mut(driver).spec.prevent_pod_scheduling_if_missing = None,
         _ => {}
@@ -41,6 +43,14 @@ pub fn prepare_for_update(current: &Object, next: &mut Object, part: Part, now: 
             next.metadata.generation = Some(current.metadata.generation.unwrap_or(0) + 1);
         }
         (_, Object::ResourceSlice(slice)) => date_taints(Arc::make_mut(slice), now),
+        (Object::PersistentVolumeClaim(current), Object::PersistentVolumeClaim(next)) if part == Part::Main => {
+            let before = current.spec.as_ref();
+            let had = before.is_some_and(|s| s.data_source.is_some() || s.data_source_ref.is_some());
+            let has = next.spec.as_ref().is_some_and(|s| s.data_source.is_some() || s.data_source_ref.is_some());
+            if had || has {
+                settle_sources(before, Arc::make_mut(next));
+            }
+        }
         (Object::EndpointSlice(current), Object::EndpointSlice(next)) => drop_topology(Some(current), Arc::make_mut(next)),
         _ => {}
     }
@@ -96,6 +106,36 @@ fn date_conditions(current: &CertificateSigningRequest, next: &mut CertificateSi
             let before = conditions(current).iter().filter(same).find_map(|c| c.last_transition_time.clone());
             condition.last_transition_time = Some(before.unwrap_or_else(|| now.clone()));
         }
+    }
+}
+
+/// The two ways to say what a claim is filled with are brought into step. What the older one cannot hold is dropped, as ever;
+/// sources in other namespaces belong to a feature that is off.
+/// Source: `EnforceDataSourceBackwardsCompatibility` and `NormalizeDataSources` in pkg/api/persistentvolumeclaim/util.go.
+fn settle_sources(before: Option<&PersistentVolumeClaimSpec>, claim: &mut PersistentVolumeClaim) {
+    let Some(spec) = claim.spec.as_mut() else { return };
+    let elsewhere = spec.data_source_ref.as_ref().is_some_and(|r| r.namespace.as_deref().is_some_and(|n| !n.is_empty()));
+    if elsewhere && before.is_none_or(|b| b.data_source_ref.is_none()) {
+        spec.data_source_ref = None;
+    }
+    let had_source = before.is_some_and(|b| b.data_source.is_some() || b.data_source_ref.is_some());
+    let is_known = |s: &TypedLocalObjectReference| match s.api_group.as_deref().unwrap_or_default() {
+        "" => s.kind == "PersistentVolumeClaim",
+        group => group == "snapshot.storage.k8s.io" && s.kind == "VolumeSnapshot",
+    };
+    if !had_source && spec.data_source_ref.is_none() {
+        spec.data_source = spec.data_source.take().filter(is_known);
+    }
+    match (&spec.data_source, &spec.data_source_ref) {
+        (Some(source), None) => {
+            let TypedLocalObjectReference { api_group, kind, name } = source.clone();
+            spec.data_source_ref = Some(TypedObjectReference { api_group, kind, name, namespace: None });
+        }
+        (None, Some(reference)) if reference.namespace.as_deref().is_none_or(str::is_empty) => {
+            let TypedObjectReference { api_group, kind, name, .. } = reference.clone();
+            spec.data_source = Some(TypedLocalObjectReference { api_group, kind, name });
+        }
+        _ => {}
     }
 }
 

@@ -123,7 +123,7 @@ impl Player {
         let said = format!("{} scaled\n", shown(&key));
         self.plan([
             ask("kubectl", Verb::GetScale { key: key.clone() }, quietly()),
-            ask("kubectl", Verb::UpdateScale { key, replicas: scale.replicas, resource_version: None }, Then::Say(said)),
+            ask("kubectl", Verb::UpdateScale { key, replicas: scale.replicas, uid: None, resource_version: None }, Then::Say(said)),
         ]);
         Ok(())
     }

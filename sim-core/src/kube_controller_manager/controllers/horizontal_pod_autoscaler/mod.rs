@@ -175,7 +175,12 @@ impl HorizontalPodAutoscalerController {
         let target = &look.autoscaler.spec.scale_target_ref;
         let group = target.api_version.as_deref().unwrap_or_default().split_once('/').map_or("", |(group, _)| group);
         let Some(kind) = Kind::find(group, &target.kind) else { return Plan::nothing() };
-        let verb = Verb::UpdateScale { key: ObjectKey::new(kind, &key.namespace, &target.name), replicas: desired, resource_version: None };
+        let verb = Verb::UpdateScale {
+            key: ObjectKey::new(kind, &key.namespace, &target.name),
+            replicas: desired,
+            uid: None,
+            resource_version: None,
+        };
         let about = look.reference();
         let told = EventDraft::normal(about.clone(), "SuccessfulRescale", format!("New size: {desired}; reason: {why}"));
         let failed = EventDraft::warning(about, "FailedRescale", "").then_error(format!("New size: {desired}; reason: {why}; error: "));
