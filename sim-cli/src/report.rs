@@ -73,9 +73,10 @@ impl Result {
         match &self.ended {
             Ended::Done if !self.same => Some((0, "two runs of this seed differ".into())),
             Ended::Done => None,
-            Ended::TimeLimit { step, line } => {
-                Some((*line, format!("the time limit came in step {step}: the scenario does not come to rest (timeLimit in the scenario allows more)")))
-            }
+            Ended::TimeLimit { step, line } => Some((
+                *line,
+                format!("the time limit came in step {step}: the scenario does not come to rest (timeLimit in the scenario allows more)"),
+            )),
             Ended::StepFailed { step, line, message } => Some((*line, format!("step {step} failed: {message}"))),
             Ended::ChangeLimit { step, line, limit } => Some((
                 *line,

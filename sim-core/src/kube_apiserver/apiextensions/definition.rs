@@ -142,7 +142,8 @@ impl Definition {
         let name = word.strip_suffix(&format!(".{}", self.group)).unwrap_or(word);
         let names = &self.names;
         let kind = names.kind.to_ascii_lowercase();
-        let mut own = [Some(&names.plural), names.singular.as_ref(), Some(&kind)].into_iter().flatten().chain(names.short_names.iter().flatten());
+        let mut own =
+            [Some(&names.plural), names.singular.as_ref(), Some(&kind)].into_iter().flatten().chain(names.short_names.iter().flatten());
         own.any(|own| own == name)
     }
 
