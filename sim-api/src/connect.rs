@@ -25,7 +25,12 @@ pub fn connect(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     match exchange.path.subresource.as_str() {
         "log" => crate::logs::logs(exchange),
         "exec" => stream(exchange, exec_kind),
-        "attach" => stream(exchange, |query| ConnectKind::Attach { stdin: flag(query, "stdin"), tty: flag(query, "tty") }),
+        "attach" => stream(exchange, |query| ConnectKind::Attach {
+            stdin: flag(query, "stdin"),
+            stdout: flag(query, "stdout"),
+            stderr: flag(query, "stderr"),
+            tty: flag(query, "tty"),
+        }),
         "portforward" => {
             stream(exchange, |query| ConnectKind::PortForward { ports: query.all("ports").filter_map(|p| p.parse().ok()).collect() })
         }

@@ -111,6 +111,10 @@ pub enum ConnectKind {
     Attach {
         /// Whether the client sends input.
         stdin: bool,
+        /// Whether the client wants output.
+        stdout: bool,
+        /// Whether the client wants errors.
+        stderr: bool,
         /// Whether there is a terminal.
         tty: bool,
     },
@@ -119,9 +123,9 @@ pub enum ConnectKind {
         /// The ports of the query.
         ports: Vec<u16>,
     },
-    /// Follow the log from a byte on.
+    /// Follow the log from a line on.
     FollowLog {
-        /// How many bytes of the log were already sent.
+        /// How many lines of the log there already were.
         from: usize,
         /// Whether lines begin with their times.
         timestamps: bool,

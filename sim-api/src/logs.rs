@@ -34,7 +34,7 @@ pub fn logs(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let (namespace, name) = (exchange.path.namespace.clone(), exchange.path.name.clone());
     let lines = exchange.cluster.logs(&namespace, &name, &container, wanted.previous).unwrap_or_default();
     let body = wanted.select(lines);
-    let from: usize = lines.iter().map(|l| l.text.len() + 1).sum();
+    let from = lines.len();
     let running = exchange.cluster.is_running(&namespace, &name, &container);
     if !wanted.follow || wanted.previous || !running {
         return Ok(text(body).into());

@@ -72,6 +72,8 @@ pub enum Input {
 pub enum Wish {
     /// Send a request to the API server, leaving at `at` (client-side rate limits make it later than now).
     Request { at: SimTime, token: u64, request: Request, cause: StepId },
+    /// Answer what the main program of a container asks the network.
+    Network { namespace: String, pod: String, container: String, cause: StepId },
 }
 
 /// What a component is given with every input.

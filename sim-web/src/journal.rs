@@ -70,6 +70,17 @@ pub enum Input {
         /// The command.
         command: Vec<String>,
     },
+    /// The input of a container's shell is over.
+    EndInput {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// The code of its last command.
+        code: i32,
+    },
     /// An HTTP request to a container's port.
     Proxy {
         /// The pod's namespace.

@@ -4,8 +4,10 @@
 //! Loopback is the default; a request needs a token, a Host that is ours, and, from a browser, an Origin that is ours.
 
 mod certificates;
+mod channels;
 mod clock;
 mod control;
+mod forwarded;
 mod guard;
 mod journal;
 mod kubeconfig;
@@ -18,7 +20,9 @@ mod spdy;
 mod story;
 mod streams;
 mod tokens;
+mod upgrade;
 mod webhooks;
+mod wire;
 
 pub use clock::Speed;
 pub use kubeconfig::default_path as default_kubeconfig_path;

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use sim_api::{Connect, ConnectKind, Frontend, Settings};
+use sim_api::{Frontend, Settings};
 use sim_apimachinery::{Reason, Status, UserInfo};
 use sim_core::cluster::{Cluster, Profile};
 use sim_core::kube_apiserver::admission_webhooks::WebhookCall;
@@ -26,8 +25,9 @@ use crate::journal::{FORMAT, Header, Journal};
 use crate::session::Session;
 use crate::simulation::{Command, Handle, Reply, Simulation};
 use crate::story::ScenarioFile;
+use crate::upgrade::{self, Upgrade};
 use crate::webhooks::Waiting;
-use crate::{certificates, kubeconfig, port_forward, sockets, tokens, webhooks};
+use crate::{certificates, kubeconfig, tokens, webhooks};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -244,11 +244,11 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
     if request.path == CONTROL {
         return control(&server, &request).await;
     }
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &server).await.ok();
+    let upgrade = Upgrade::of(&mut parts, &server).await;
     ask(&server, request, upgrade).await
 }
 
-async fn ask(server: &Server, request: sim_api::Request, upgrade: Option<WebSocketUpgrade>) -> Response<Body> {
+async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Response<Body> {
     let (sender, receiver) = oneshot::channel();
     if !server.simulation.send(Command::Http(Box::new(request), sender)) {
         return too_busy();
@@ -256,30 +256,9 @@ async fn ask(server: &Server, request: sim_api::Request, upgrade: Option<WebSock
     match tokio::time::timeout(ANSWER_TIME_MAX, receiver).await {
         Ok(Ok(Reply::Complete(response))) => complete(response),
         Ok(Ok(Reply::Stream(frames))) => stream(frames),
-        Ok(Ok(Reply::Connect(connect))) => connected(server, *connect, upgrade),
+        Ok(Ok(Reply::Connect(connect))) => upgrade::connected(server.simulation.clone(), *connect, upgrade),
         Ok(Err(_)) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
         Err(_) => refuse(&Status::new(Reason::Timeout, "Timeout: request did not complete within the allotted timeout")),
-    }
-}
-
-/// A connection with a container: a log is followed over plain HTTP, everything else over WebSocket.
-fn connected(server: &Server, connect: Connect, upgrade: Option<WebSocketUpgrade>) -> Response<Body> {
-    let simulation = server.simulation.clone();
-    match (&connect.kind, upgrade) {
-        (ConnectKind::FollowLog { .. }, _) => {
-            let mut response = stream(sockets::follow(connect, simulation));
-            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
-            response
-        }
-        (ConnectKind::PortForward { .. }, Some(upgrade)) => {
-            let upgrade = upgrade.protocols(port_forward::PROTOCOLS).max_message_size(1 << 20);
-            upgrade.on_upgrade(move |socket| port_forward::serve(socket, connect, simulation))
-        }
-        (_, Some(upgrade)) => {
-            let upgrade = upgrade.protocols(sockets::PROTOCOLS).max_message_size(1 << 20);
-            upgrade.on_upgrade(move |socket| sockets::serve(socket, connect, simulation))
-        }
-        (_, None) => refuse(&Status::new(Reason::BadRequest, "Upgrade request required: this server speaks WebSocket, not SPDY alone")),
     }
 }
 
@@ -315,7 +294,7 @@ fn json(status: u16, value: &serde_json::Value) -> sim_api::Response {
     sim_api::Response { status, headers, body: serde_json::to_vec(value).unwrap_or_default() }
 }
 
-fn refuse(status: &Status) -> Response<Body> {
+pub(crate) fn refuse(status: &Status) -> Response<Body> {
     complete(json(status.code(), &status.to_json()))
 }
 
@@ -334,7 +313,7 @@ fn complete(response: sim_api::Response) -> Response<Body> {
     built
 }
 
-fn stream(frames: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Response<Body> {
+pub(crate) fn stream(frames: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Response<Body> {
     let frames = futures_util::stream::unfold(frames, |mut frames| async move {
         let next = frames.recv().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(Bytes::from(next)), frames))

@@ -10,7 +10,7 @@ use sim_core::cluster::Cluster;
 use sim_core::kube_apiserver::admission_webhooks::{Attempt, WebhookAnswer, WebhookCall};
 use sim_core::scenario::Player;
 use sim_core::time::SimTime;
-use sim_core::trace::recording;
+use sim_core::trace::{BEGINNING, recording};
 
 use crate::clock::{Clock, Speed};
 use crate::control::{Action, Branches};
@@ -123,6 +123,9 @@ impl Session {
             Input::Exec { namespace, pod, container, command } => {
                 crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
             }
+            Input::EndInput { namespace, pod, container, code } => {
+                self.world.player.cluster.end_input(namespace, pod, container, *code, BEGINNING);
+            }
             Input::Proxy { namespace, pod, port, method, path, body } => {
                 let (namespace, pod, method, path, body) = (namespace.clone(), pod.clone(), method.clone(), path.clone(), body.clone());
                 ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(&mut self.world.player.cluster);
@@ -210,12 +213,20 @@ impl Session {
     }
 
     /// Runs a command in a container.
-    pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<crate::streams::ExecResult> {
+    pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<crate::streams::Executed> {
         let place = self.world.place();
         let result = crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
         let (namespace, pod, container, command) = (namespace.into(), pod.into(), container.into(), command.to_vec());
         self.write(place, Input::Exec { namespace, pod, container, command });
         result
+    }
+
+    /// Ends the input of a container's shell.
+    pub fn end_input(&mut self, namespace: &str, pod: &str, container: &str, code: i32) {
+        let place = self.world.place();
+        self.world.player.cluster.end_input(namespace, pod, container, code, BEGINNING);
+        let (namespace, pod, container) = (namespace.into(), pod.into(), container.into());
+        self.write(place, Input::EndInput { namespace, pod, container, code });
     }
 
     /// Sends a request to a container's port.

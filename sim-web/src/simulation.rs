@@ -9,6 +9,7 @@ use sim_api::{Answer, Request, Response};
 use sim_core::cluster::Cluster;
 use sim_core::kube_apiserver::admission_webhooks::{WebhookAnswer, WebhookCall};
 use sim_core::time::SimTime;
+use sim_workload::LogLine;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{Speed, Stopwatch};
@@ -16,7 +17,7 @@ use crate::control::Action;
 use crate::journal::Place;
 use crate::session::{Outcome, Session};
 use crate::story::Narrator;
-use crate::streams::{ExecResult, ProxyCall};
+use crate::streams::{Executed, ProxyCall};
 use crate::webhooks::Waiting;
 
 /// Requests that may wait for the thread.
@@ -41,15 +42,37 @@ pub enum Command {
     /// A request of the control API.
     Control(Action, oneshot::Sender<Result<serde_json::Value, String>>),
     /// A command in a container.
-    Exec { namespace: String, pod: String, container: String, command: Vec<String>, reply: oneshot::Sender<Option<ExecResult>> },
+    Exec { namespace: String, pod: String, container: String, command: Vec<String>, reply: oneshot::Sender<Option<Executed>> },
+    /// Say when a virtual moment has come.
+    Reach { at: SimTime, reply: oneshot::Sender<()> },
+    /// Whether a container's main program is a shell that waits for input.
+    IsFedShell { namespace: String, pod: String, container: String, reply: oneshot::Sender<bool> },
+    /// The input of such a shell is over; its last command ended with this code.
+    EndInput { namespace: String, pod: String, container: String, code: i32, reply: oneshot::Sender<()> },
     /// A request to a container's port.
     Proxy(Box<ProxyCall>, oneshot::Sender<Response>),
-    /// The log of a container from a byte on, and whether the container is still running.
-    Log { namespace: String, pod: String, container: String, from: usize, reply: oneshot::Sender<Option<(Vec<u8>, bool)>> },
+    /// The id of the instance of a container that runs now.
+    Instance { namespace: String, pod: String, container: String, reply: oneshot::Sender<Option<String>> },
+    /// The log of an instance of a container from a line on, and whether it is still running.
+    Log(Box<LogWanted>, oneshot::Sender<Option<(Vec<LogLine>, bool)>>),
     /// A webhook outside has answered.
     Webhook(Waiting, Box<WebhookAnswer>),
     /// Come to an end.
     Stop,
+}
+
+/// Which part of which log is wanted.
+pub struct LogWanted {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The instance of the container.
+    pub instance: String,
+    /// The first line.
+    pub from: usize,
 }
 
 /// What a request of the API comes to.
@@ -92,6 +115,8 @@ struct Stream {
 pub struct Simulation {
     session: Session,
     streams: Vec<Stream>,
+    /// Who waits for a virtual moment.
+    awaited: Vec<(SimTime, oneshot::Sender<()>)>,
     told: u64,
     ticked: Stopwatch,
     ticked_at: Place,
@@ -111,6 +136,7 @@ impl Simulation {
         Simulation {
             session,
             streams: vec![],
+            awaited: vec![],
             told,
             ticked: Stopwatch::start(),
             ticked_at,
@@ -133,6 +159,7 @@ impl Simulation {
             let behind = self.advance();
             self.narrator.news(&self.session.world.player).iter().for_each(|line| println!("{line}"));
             self.feed();
+            self.tell_moments();
             self.call_out();
             self.tick();
             let wait = if behind { Duration::ZERO } else { self.wait() };
@@ -196,7 +223,8 @@ impl Simulation {
     fn wait(&self) -> Duration {
         let event = self.session.world.player.next_move().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
         let streams = self.streams.iter().map(Stream::due).min().unwrap_or(Duration::from_secs(60));
-        event.min(streams).min(TICK).max(Duration::from_micros(200))
+        let moment = self.awaited.iter().map(|(at, _)| self.session.clock.until(*at)).min().unwrap_or(TICK);
+        event.min(streams).min(moment).min(TICK).max(Duration::from_micros(200))
     }
 
     fn take(&mut self, command: Command) {
@@ -226,11 +254,25 @@ impl Simulation {
             Command::Exec { namespace, pod, container, command, reply } => {
                 let _gone = reply.send(self.session.exec(&namespace, &pod, &container, &command));
             }
+            Command::Reach { at, reply } => {
+                self.awaited.push((at, reply));
+                self.tell_moments();
+            }
+            Command::IsFedShell { namespace, pod, container, reply } => {
+                let _gone = reply.send(self.session.world.cluster().waits_for_input(&namespace, &pod, &container));
+            }
+            Command::EndInput { namespace, pod, container, code, reply } => {
+                self.session.end_input(&namespace, &pod, &container, code);
+                let _gone = reply.send(());
+            }
             Command::Proxy(call, reply) => {
                 let _gone = reply.send(self.session.proxy(*call));
             }
-            Command::Log { namespace, pod, container, from, reply } => {
-                let _gone = reply.send(crate::streams::log_from(self.session.world.cluster(), &namespace, &pod, &container, from));
+            Command::Instance { namespace, pod, container, reply } => {
+                let _gone = reply.send(self.session.world.cluster().instance(&namespace, &pod, &container));
+            }
+            Command::Log(wanted, reply) => {
+                let _gone = reply.send(crate::streams::log_from(self.session.world.cluster(), &wanted));
             }
             Command::Stop => {}
         }
@@ -289,6 +331,19 @@ impl Simulation {
         };
         self.told = revision;
         self.streams.retain_mut(|stream| stream.feed(cluster, news.contains(&stream.watch.kind())));
+    }
+
+    /// Tells those who wait for a moment that it has come, and forgets those who have left.
+    fn tell_moments(&mut self) {
+        let idle = self.session.clock.speed() == Speed::Max && self.session.world.player.next_move().is_none();
+        let now = self.session.world.now();
+        for (at, reply) in std::mem::take(&mut self.awaited) {
+            if at <= now || idle {
+                let _gone = reply.send(());
+            } else if !reply.is_closed() {
+                self.awaited.push((at, reply));
+            }
+        }
     }
 
     fn tick(&mut self) {

@@ -1,43 +1,48 @@
-//! Streams over WebSocket: exec and attach as `v5.channel.k8s.io` (and v4), followed logs over plain HTTP.
-//! Channels: 0 input, 1 output, 2 errors, 3 the outcome as a `Status`, 4 the terminal's size, 255 closes one.
-//! A command runs to its end at once; of a shell with input each line is a command of its own (what one line sets, the next
-//! does not know). Not modelled: terminals that programs draw on, `tar` and so `kubectl cp`.
-//! Source: apimachinery/pkg/util/remotecommand, client-go/tools/remotecommand.
+//! Conversations with containers: exec, attach, followed logs.
+//! A command's effects happen at once; what it writes is sent, and its end told, at the virtual times they have. Of a shell
+//! with input each line is a command of its own (what one line sets, the next does not know). Attaching to a container
+//! whose main program is such a shell feeds that shell.
+//! Not modelled: terminals that programs draw on, input of programs other than shells, `tar` and so `kubectl cp`.
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::json;
 use sim_api::{Connect, ConnectKind};
+use sim_core::time::SimTime;
+use sim_workload::{LogLine, Stream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::channels::{Channels, Heard, OUTCOME, STDERR, STDOUT};
 use crate::simulation::{Command, Handle};
-use crate::streams::ExecResult;
+use crate::streams::Executed;
 
-/// The subprotocols of exec and attach, best first.
-pub const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// How often a followed container is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a client may be silent before an interactive session ends.
 const SILENCE_MAX: Duration = Duration::from_secs(4 * 3600);
 /// An input line may have this many bytes.
 const LINE_BYTES_MAX: usize = 64 << 10;
+const PROMPT: &[u8] = b"/ # ";
 
-const STDIN: u8 = 0;
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
-const OUTCOME: u8 = 3;
-const CLOSE: u8 = 255;
+/// One conversation.
+struct Session<'a> {
+    channels: Channels,
+    connect: &'a Connect,
+    simulation: &'a Handle,
+    tty: bool,
+}
 
 /// Serves an exec or attach until it is over.
-pub async fn serve(mut socket: WebSocket, connect: Connect, simulation: Handle) {
+pub async fn serve(channels: Channels, connect: Connect, simulation: Handle) {
+    let tty = matches!(&connect.kind, ConnectKind::Exec { tty: true, .. } | ConnectKind::Attach { tty: true, .. });
+    let mut session = Session { channels, connect: &connect, simulation: &simulation, tty };
     let outcome = match &connect.kind {
-        ConnectKind::Exec { command, stdin: true, tty, .. } if is_shell(command) => shell(&mut socket, &connect, &simulation, *tty).await,
-        ConnectKind::Exec { command, .. } => one_command(&mut socket, &connect, &simulation, command).await,
-        _ => attach(&mut socket, &connect, &simulation).await,
+        ConnectKind::Exec { command, stdin: true, .. } if is_shell(command) => session.shell().await,
+        ConnectKind::Exec { command, .. } => session.one_command(command).await,
+        ConnectKind::Attach { stdin: true, .. } if session.is_fed_shell().await => session.main_shell().await,
+        _ => session.attach().await,
     };
-    let _gone = send(&mut socket, OUTCOME, outcome.to_string().as_bytes()).await;
-    let _gone = socket.send(Message::Close(Some(CloseFrame { code: 1000, reason: "".into() }))).await;
+    let _gone = session.channels.send(OUTCOME, outcome.to_string().as_bytes()).await;
 }
 
 fn is_shell(command: &[String]) -> bool {
@@ -45,123 +50,173 @@ fn is_shell(command: &[String]) -> bool {
     command.len() == 1 && matches!(name.as_deref(), Some("sh" | "bash" | "ash" | "dash"))
 }
 
-async fn send(socket: &mut WebSocket, channel: u8, bytes: &[u8]) -> Result<(), axum::Error> {
-    let mut frame = vec![channel];
-    frame.extend_from_slice(bytes);
-    socket.send(Message::Binary(frame.into())).await
-}
-
-async fn run(simulation: &Handle, connect: &Connect, command: Vec<String>) -> Option<ExecResult> {
-    let (reply, answer) = oneshot::channel();
-    let (namespace, pod, container) = (connect.namespace.clone(), connect.pod.clone(), connect.container.clone());
-    if !simulation.send(Command::Exec { namespace, pod, container, command, reply }) {
-        return None;
+impl Session<'_> {
+    fn place(&self) -> (String, String, String) {
+        (self.connect.namespace.clone(), self.connect.pod.clone(), self.connect.container.clone())
     }
-    answer.await.ok().flatten()
-}
 
-async fn one_command(socket: &mut WebSocket, connect: &Connect, simulation: &Handle, command: &[String]) -> serde_json::Value {
-    if command.first().is_some_and(|c| c.rsplit('/').next() == Some("tar")) {
-        let _gone = send(socket, STDERR, b"tar is not simulated, so files cannot be copied into or out of containers\n").await;
-        return exit_status(1);
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        if self.simulation.send(command(reply)) { answer.await.ok() } else { None }
     }
-    match run(simulation, connect, command.to_vec()).await {
-        None => failure(&format!("container not found (\"{}\")", connect.container)),
-        Some(result) => {
-            let told = tell(socket, &result, false).await;
-            if told.is_err() { failure("the client has gone") } else { exit_status(result.2) }
+
+    async fn run(&self, command: Vec<String>) -> Option<Executed> {
+        let (namespace, pod, container) = self.place();
+        self.ask(|reply| Command::Exec { namespace, pod, container, command, reply }).await.flatten()
+    }
+
+    /// Waits for a virtual moment; false when the client is gone before. What it says meanwhile is not heard.
+    async fn reach(&mut self, at: SimTime) -> bool {
+        let (reply, reached) = oneshot::channel();
+        if !self.simulation.send(Command::Reach { at, reply }) {
+            return false;
+        }
+        let gone = async { while self.channels.heard().await.is_some() {} };
+        tokio::select! { reached = reached => reached.is_ok(), () = gone => false }
+    }
+
+    /// Sends what a command writes, each piece when it is written; false when the client is gone before the command's end.
+    async fn tell(&mut self, result: &Executed) -> bool {
+        for (at, stream, text) in &result.chunks {
+            if *at > result.now && !self.reach(*at).await {
+                return false;
+            }
+            let shown = if self.tty { text.replace('\n', "\r\n") } else { text.clone() };
+            // A terminal has one stream for both.
+            let channel = if *stream == Stream::Stderr && !self.tty { STDERR } else { STDOUT };
+            if !self.channels.send(channel, shown.as_bytes()).await {
+                return false;
+            }
+        }
+        result.ends <= result.now || self.reach(result.ends).await
+    }
+
+    async fn one_command(&mut self, command: &[String]) -> serde_json::Value {
+        if command.first().is_some_and(|c| c.rsplit('/').next() == Some("tar")) {
+            let why = b"tar is not simulated, so files cannot be copied into or out of containers\n";
+            let _gone = self.channels.send(STDERR, why).await;
+            return exit_status(1);
+        }
+        match self.run(command.to_vec()).await {
+            None => failure(&format!("container not found (\"{}\")", self.connect.container)),
+            Some(Executed { start_error: Some(error), .. }) => cannot_start(&error),
+            Some(result) if self.tell(&result).await => exit_status(result.code),
+            Some(_) => failure("the client has gone"),
         }
     }
-}
 
-async fn tell(socket: &mut WebSocket, result: &ExecResult, tty: bool) -> Result<(), axum::Error> {
-    let shown = |text: &str| if tty { text.replace('\n', "\r\n") } else { text.to_owned() };
-    if !result.0.is_empty() {
-        send(socket, STDOUT, shown(&result.0).as_bytes()).await?;
-    }
-    if !result.1.is_empty() {
-        // A terminal has one stream for both.
-        send(socket, if tty { STDOUT } else { STDERR }, shown(&result.1).as_bytes()).await?;
-    }
-    Ok(())
-}
-
-/// Input as it arrives; `None` when the client is done.
-async fn input(socket: &mut WebSocket) -> Option<Vec<u8>> {
-    loop {
-        let message = tokio::time::timeout(SILENCE_MAX, socket.recv()).await.ok()??.ok()?;
-        match message {
-            Message::Binary(frame) => match frame.split_first() {
-                Some((&STDIN, bytes)) => return Some(bytes.to_vec()),
-                Some((&CLOSE, [STDIN])) => return None,
-                _ => {}
-            },
-            Message::Close(_) => return None,
-            _ => {}
+    /// Input as it arrives; `None` when the client is done.
+    async fn input(&mut self) -> Option<Vec<u8>> {
+        match tokio::time::timeout(SILENCE_MAX, self.channels.heard()).await.ok()?? {
+            Heard::Input(bytes) => Some(bytes),
+            Heard::InputEnded => None,
         }
     }
-}
 
-/// A shell that is fed line by line.
-async fn shell(socket: &mut WebSocket, connect: &Connect, simulation: &Handle, tty: bool) -> serde_json::Value {
-    let mut line = Vec::new();
-    let mut last = 0;
-    if tty && send(socket, STDOUT, b"/ # ").await.is_err() {
-        return exit_status(0);
+    async fn show(&self, bytes: &[u8]) {
+        if self.tty {
+            let _gone = self.channels.send(STDOUT, bytes).await;
+        }
     }
-    while let Some(bytes) = input(socket).await {
-        for byte in bytes {
-            match byte {
-                b'\r' | b'\n' => {
-                    let text = String::from_utf8_lossy(&std::mem::take(&mut line)).trim().to_owned();
-                    if tty {
-                        let _gone = send(socket, STDOUT, b"\r\n").await;
+
+    /// A shell that is fed line by line.
+    async fn shell(&mut self) -> serde_json::Value {
+        let (mut line, mut last) = (Vec::new(), 0);
+        self.show(PROMPT).await;
+        while let Some(bytes) = self.input().await {
+            for byte in bytes {
+                match byte {
+                    b'\r' | b'\n' => {
+                        self.show(b"\r\n").await;
+                        match self.line(&std::mem::take(&mut line), last).await {
+                            Line::Went(code) => last = code,
+                            Line::Left(code) => return exit_status(code),
+                            Line::NoContainer => return failure("the container has ended"),
+                        }
+                        self.show(PROMPT).await;
                     }
-                    if let Some(code) = exit_code(&text, last) {
-                        return exit_status(code);
+                    4 if self.tty && line.is_empty() => return exit_status(last),
+                    3 if self.tty => {
+                        line.clear();
+                        self.show(b"^C\r\n/ # ").await;
                     }
-                    if !text.is_empty() {
-                        let command = vec!["sh".to_owned(), "-c".to_owned(), text];
-                        let Some(result) = run(simulation, connect, command).await else { return failure("the container has ended") };
-                        last = result.2;
-                        if tell(socket, &result, tty).await.is_err() {
-                            return exit_status(last);
+                    127 | 8 if self.tty => {
+                        if line.pop().is_some() {
+                            self.show(b"\x08 \x08").await;
                         }
                     }
-                    if tty {
-                        let _gone = send(socket, STDOUT, b"/ # ").await;
+                    other if line.len() < LINE_BYTES_MAX => {
+                        line.push(other);
+                        self.show(&[other]).await;
                     }
+                    _ => {}
                 }
-                4 if tty && line.is_empty() => return exit_status(last),
-                3 if tty => {
-                    line.clear();
-                    let _gone = send(socket, STDOUT, b"^C\r\n/ # ").await;
-                }
-                127 | 8 if tty && line.pop().is_some() => {
-                    let _gone = send(socket, STDOUT, b"\x08 \x08").await;
-                }
-                127 | 8 if tty => {}
-                other if line.len() < LINE_BYTES_MAX => {
-                    line.push(other);
-                    if tty {
-                        let _gone = send(socket, STDOUT, &[other]).await;
-                    }
-                }
-                _ => {}
             }
         }
-    }
-    let text = String::from_utf8_lossy(&line).trim().to_owned();
-    if !text.is_empty() {
-        match run(simulation, connect, vec!["sh".into(), "-c".into(), text]).await {
-            Some(result) => {
-                let _gone = tell(socket, &result, tty).await;
-                last = result.2;
-            }
-            None => return failure("the container has ended"),
+        match self.line(&line, last).await {
+            Line::Went(code) | Line::Left(code) => exit_status(code),
+            Line::NoContainer => failure("the container has ended"),
         }
     }
-    exit_status(last)
+
+    async fn line(&mut self, line: &[u8], last: i32) -> Line {
+        let text = String::from_utf8_lossy(line).trim().to_owned();
+        if let Some(code) = exit_code(&text, last) {
+            return Line::Left(code);
+        }
+        if text.is_empty() {
+            return Line::Went(last);
+        }
+        match self.run(vec!["sh".to_owned(), "-c".to_owned(), text]).await {
+            None => Line::NoContainer,
+            Some(result) if self.tell(&result).await => Line::Went(result.code),
+            Some(result) => Line::Left(result.code),
+        }
+    }
+
+    /// Whether the container's main program is a shell that waits for input.
+    async fn is_fed_shell(&self) -> bool {
+        let (namespace, pod, container) = self.place();
+        self.ask(|reply| Command::IsFedShell { namespace, pod, container, reply }).await.unwrap_or(false)
+    }
+
+    /// Feeds the main program, a shell, which ends as its input does.
+    async fn main_shell(&mut self) -> serde_json::Value {
+        let outcome = self.shell().await;
+        let code = outcome["details"]["causes"][0]["message"].as_str().and_then(|code| code.parse().ok()).unwrap_or(0);
+        let (namespace, pod, container) = self.place();
+        let _ended = self.ask(|reply| Command::EndInput { namespace, pod, container, code, reply }).await;
+        outcome
+    }
+
+    /// Follows the main process's output from now on, until it ends or the client leaves.
+    async fn attach(&mut self) -> serde_json::Value {
+        let (start, _) = log(self.simulation, self.connect, 0).await.unwrap_or_default();
+        let mut from = start.len();
+        while let Some((lines, running)) = log(self.simulation, self.connect, from).await {
+            from += lines.len();
+            for line in lines {
+                let text = format!("{}{}", line.text, if self.tty { "\r\n" } else { "\n" });
+                let channel = if line.stream == Stream::Stderr && !self.tty { STDERR } else { STDOUT };
+                if !self.channels.send(channel, text.as_bytes()).await {
+                    return exit_status(0);
+                }
+            }
+            if !running || matches!(tokio::time::timeout(FOLLOW_INTERVAL, self.channels.heard()).await, Ok(None)) {
+                break;
+            }
+        }
+        exit_status(0)
+    }
+}
+
+/// What came of a line of input.
+enum Line {
+    /// A command ended with this code.
+    Went(i32),
+    /// The shell is left with this code.
+    Left(i32),
+    NoContainer,
 }
 
 /// The code of an `exit` command.
@@ -170,31 +225,7 @@ fn exit_code(line: &str, last: i32) -> Option<i32> {
     (words.next() == Some("exit")).then(|| words.next().and_then(|w| w.parse().ok()).unwrap_or(last))
 }
 
-/// Follows the main process's output from now on, until it ends or the client leaves.
-async fn attach(socket: &mut WebSocket, connect: &Connect, simulation: &Handle) -> serde_json::Value {
-    let (start, _) = log(simulation, connect, 0).await.unwrap_or_default();
-    let mut from = start.len();
-    loop {
-        match log(simulation, connect, from).await {
-            Some((bytes, running)) => {
-                from += bytes.len();
-                if !bytes.is_empty() && send(socket, STDOUT, &bytes).await.is_err() {
-                    return exit_status(0);
-                }
-                if !running {
-                    return exit_status(0);
-                }
-            }
-            None => return exit_status(0),
-        }
-        let heard = tokio::time::timeout(FOLLOW_INTERVAL, socket.recv()).await;
-        if matches!(heard, Ok(None | Some(Err(_) | Ok(Message::Close(_))))) {
-            return exit_status(0);
-        }
-    }
-}
-
-async fn log(simulation: &Handle, connect: &Connect, from: usize) -> Option<(Vec<u8>, bool)> {
+async fn log(simulation: &Handle, connect: &Connect, from: usize) -> Option<(Vec<LogLine>, bool)> {
     let (reply, answer) = oneshot::channel();
     let (namespace, pod, container) = (connect.namespace.clone(), connect.pod.clone(), connect.container.clone());
     if !simulation.send(Command::Log { namespace, pod, container, from, reply }) {
@@ -206,14 +237,15 @@ async fn log(simulation: &Handle, connect: &Connect, from: usize) -> Option<(Vec
 /// Sends a followed log until the container has ended or the client has left.
 pub fn follow(connect: Connect, simulation: Handle) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(64);
-    let ConnectKind::FollowLog { mut from, .. } = connect.kind else { return receiver };
+    let ConnectKind::FollowLog { mut from, timestamps } = connect.kind else { return receiver };
     tokio::spawn(async move {
         if !connect.first.is_empty() && sender.send(connect.first.clone()).await.is_err() {
             return;
         }
-        while let Some((bytes, running)) = log(&simulation, &connect, from).await {
-            from += bytes.len();
-            if !bytes.is_empty() && sender.send(bytes).await.is_err() {
+        while let Some((lines, running)) = log(&simulation, &connect, from).await {
+            from += lines.len();
+            let text: String = lines.iter().map(|line| sim_api::log_line(line, timestamps)).collect();
+            if !text.is_empty() && sender.send(text.into_bytes()).await.is_err() {
                 return;
             }
             if !running || sender.is_closed() {
@@ -231,6 +263,13 @@ fn exit_status(code: i32) -> serde_json::Value {
     }
     json!({"metadata": {}, "status": "Failure", "message": format!("command terminated with non-zero exit code: exit status {code}"),
         "reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": code.to_string()}]}})
+}
+
+/// A command that the runtime could not start, in its words and the kubelet's.
+fn cannot_start(error: &str) -> serde_json::Value {
+    failure(&format!(
+        "Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: {error}: unknown"
+    ))
 }
 
 fn failure(message: &str) -> serde_json::Value {

@@ -1,19 +1,31 @@
 //! What reaches into containers: commands, requests to their ports, their logs.
-//! A command of the small shell takes effect at once and whole; its output is then sent. Not modelled: a terminal that a
-//! program draws on, input that arrives while a command runs.
+//! A command of the small shell takes effect at once and whole; its output is told with its times. Not modelled: a terminal
+//! that a program draws on, input that arrives while a command runs.
 
 use std::collections::BTreeMap;
 
 use sim_api::Response;
 use sim_core::cluster::{Client, Cluster, HttpCall, Target};
-use sim_core::time::SECOND;
+use sim_core::time::{SECOND, SimTime};
 use sim_core::trace::BEGINNING;
-use sim_workload::HttpRequest;
+use sim_workload::{HttpRequest, LogLine, Stream};
 
 use crate::journal::{Input, KeptRequest};
 
-/// What a command came to: standard output, standard error, exit code.
-pub type ExecResult = (String, String, i32);
+/// What a command comes to, in virtual time.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// The time it was begun.
+    pub now: SimTime,
+    /// What it writes, each piece with its time.
+    pub chunks: Vec<(SimTime, Stream, String)>,
+    /// When it is over; never, if the time is the last there is.
+    pub ends: SimTime,
+    /// Its exit code.
+    pub code: i32,
+    /// Why the runtime could not start it, if so.
+    pub start_error: Option<String>,
+}
 
 /// A request to a container's port.
 #[derive(Clone, Debug)]
@@ -63,16 +75,19 @@ impl ProxyCall {
 }
 
 /// Runs a command in a container.
-pub fn exec(cluster: &mut Cluster, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<ExecResult> {
-    cluster.exec(namespace, pod, container, command, BEGINNING)
+pub fn exec(cluster: &mut Cluster, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<Executed> {
+    let now = cluster.now();
+    let result = cluster.exec(namespace, pod, container, command, BEGINNING)?;
+    let chunks = result.chunks.into_iter().map(|(at, stream, text)| (SimTime(at), stream, text)).collect();
+    let ends = SimTime(now.0.saturating_add(result.duration_nanos));
+    Some(Executed { now, chunks, ends, code: result.code, start_error: result.start_error })
 }
 
-/// What a container's log holds from a byte on, and whether more may come.
-pub fn log_from(cluster: &Cluster, namespace: &str, pod: &str, container: &str, from: usize) -> Option<(Vec<u8>, bool)> {
+/// The lines of a container's log from one on, and whether more may come.
+pub fn log_from(cluster: &Cluster, namespace: &str, pod: &str, container: &str, from: usize) -> Option<(Vec<LogLine>, bool)> {
     let lines = cluster.logs(namespace, pod, container, false)?;
-    let text: String = lines.iter().map(|l| format!("{}\n", l.text)).collect();
     let more = cluster.is_running(namespace, pod, container);
-    Some((text.as_bytes().get(from..).unwrap_or_default().to_vec(), more))
+    Some((lines.get(from..).unwrap_or_default().to_vec(), more))
 }
 
 impl KeptRequest {

@@ -17,6 +17,7 @@ mod faults;
 mod files;
 mod http;
 mod meter;
+mod network;
 mod process;
 mod profile;
 mod profile_set;
@@ -29,6 +30,7 @@ pub use backend::{BackendAnswer, BackendCommand, BackendError, Backends, NoBacke
 pub use faults::Faults;
 pub use files::Disk;
 pub use http::{HttpRequest, HttpResult};
-pub use process::{ExecResult, ExitReason, Happening, LogLine, Process, Signal, Spec, Stream, expand_references};
+pub use network::{NetworkAnswer, NetworkCall, NetworkFailure};
+pub use process::{Exec, ExecResult, ExitReason, Happening, LogLine, Process, Signal, Spec, Stream, expand_references};
 pub use profile::{Profile, ProfileError};
 pub use profile_set::{ProfileSet, repository_name};

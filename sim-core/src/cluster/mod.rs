@@ -3,6 +3,7 @@
 //! so a chain of causes ends at a scenario line or a user's request. The world is plain data and can be cloned.
 
 mod boot;
+mod containers;
 mod faults;
 pub mod profile;
 mod settings;
@@ -416,6 +417,7 @@ impl Cluster {
         for wish in outbox {
             match wish {
                 Wish::Request { at, token, request, cause } => self.send(component.clone(), at, token, request, cause),
+                Wish::Network { namespace, pod, container, cause } => self.answer_network(&namespace, &pod, &container, cause),
             }
         }
     }

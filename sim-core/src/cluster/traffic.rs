@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use sim_apimachinery::{Kind, Object};
-use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRequest, HttpResult, LogLine, Process};
+use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRequest, HttpResult, Process};
 
-use super::{Cluster, ComponentId, Event};
-use crate::component::Input;
+use super::{Cluster, Event};
 use crate::kube_proxy::{Entry, Refusal, Route};
 use crate::time::{Nanos, SECOND};
 use crate::trace::{StepId, What};
@@ -342,53 +341,18 @@ impl Cluster {
         kubelet.container_listening(namespace, pod, port)
     }
 
-    fn kubelet_of(&self, namespace: &str, pod: &str) -> Option<&crate::kubelet::Kubelet> {
+    pub(super) fn kubelet_of(&self, namespace: &str, pod: &str) -> Option<&crate::kubelet::Kubelet> {
         self.kubelets.get(&*self.node_of(namespace, pod)?)
     }
 
-    fn node_of(&self, namespace: &str, pod: &str) -> Option<Arc<str>> {
+    pub(super) fn node_of(&self, namespace: &str, pod: &str) -> Option<Arc<str>> {
         match self.object(Kind::Pod, namespace, pod)? {
             Object::Pod(p) => p.spec.as_ref()?.node_name.as_deref().map(Arc::from),
             _ => None,
         }
     }
 
-    fn process(&self, namespace: &str, pod: &str, container: &str) -> Option<Process> {
+    pub(super) fn process(&self, namespace: &str, pod: &str, container: &str) -> Option<Process> {
         self.kubelet_of(namespace, pod)?.process(namespace, pod, container).cloned()
-    }
-
-    /// Changes a container's process and lets its kubelet notice.
-    pub(super) fn with_process<T>(
-        &mut self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-        cause: StepId,
-        change: impl FnOnce(&mut Process) -> T,
-    ) -> Option<T> {
-        let node = self.node_of(namespace, pod)?;
-        let process = self.kubelets.get_mut(&node)?.process_mut(namespace, pod, container)?;
-        let result = change(process);
-        self.give(&ComponentId::Kubelet(node), Input::Wake, cause);
-        Some(result)
-    }
-
-    /// What a container (or the instance before it) wrote; nothing if its node knows no such container.
-    pub fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<&[LogLine]> {
-        self.kubelet_of(namespace, pod)?.logs(namespace, pod, container, previous)
-    }
-
-    /// Whether a container's process runs.
-    pub fn is_running(&self, namespace: &str, pod: &str, container: &str) -> bool {
-        self.process(namespace, pod, container).is_some_and(|p| !p.is_exited())
-    }
-
-    /// Runs a command in a container: standard output, standard error, exit code.
-    pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, argv: &[String], cause: StepId) -> Option<(String, String, i32)> {
-        let now = self.now.0;
-        self.with_process(namespace, pod, container, cause, |process| {
-            let result = process.exec(now, argv);
-            (result.stdout, result.stderr, result.code)
-        })
     }
 }

@@ -73,10 +73,15 @@ impl Dns {
 
     /// What a pod of a namespace gets for a host name: its addresses, or `None` where there is no such host.
     pub fn host(&self, name: &str, namespace: &str) -> Option<Vec<String>> {
+        self.find_host(name, namespace).map(|(_, addresses)| addresses)
+    }
+
+    /// The same with the full name that was found.
+    pub fn find_host(&self, name: &str, namespace: &str) -> Option<(String, Vec<String>)> {
         for full in candidates(name, namespace) {
             match self.resolve(&full) {
-                Answer::Addresses(found) if !found.is_empty() => return Some(found),
-                Answer::Alias(other) => return self.host(&format!("{}.", other.trim_end_matches('.')), namespace),
+                Answer::Addresses(found) if !found.is_empty() => return Some((full, found)),
+                Answer::Alias(other) => return self.find_host(&format!("{}.", other.trim_end_matches('.')), namespace),
                 _ => {}
             }
         }

@@ -135,7 +135,7 @@ impl KubeControllerManager {
         let before = context.outbox.len();
         run(&mut self.runtimes[index], &self.caches, context);
         for wish in &mut context.outbox[before..] {
-            let crate::component::Wish::Request { token, .. } = wish;
+            let crate::component::Wish::Request { token, .. } = wish else { continue };
             *token |= (index as u64) << TOKEN_BITS;
         }
     }

@@ -88,6 +88,7 @@ impl World {
         loop {
             let leaving = |w: &Wish| match w {
                 Wish::Request { at, .. } => *at,
+                Wish::Network { .. } => SimTime(0),
             };
             let request = self.wishes.iter().enumerate().min_by_key(|(i, w)| (leaving(w), *i)).map(|(i, w)| (leaving(w), i));
             let wake = self.scheduler.next_wake();
@@ -96,7 +97,7 @@ impl World {
             self.now = self.now.max(next);
             match request {
                 Some((at, i)) if at <= next => {
-                    let Wish::Request { token, request, at, .. } = self.wishes.remove(i);
+                    let Wish::Request { token, request, at, .. } = self.wishes.remove(i) else { continue };
                     self.requests.push((at, request.verb.clone()));
                     self.now = self.now.max(at);
                     let answer = self.obey(request.verb);

@@ -9,7 +9,7 @@ use sim_workload::{Disk, ExitReason, Happening, Process};
 use super::containers::{Records, State, container};
 use super::volumes::Content;
 use super::{Kubelet, Uid};
-use crate::component::Context;
+use crate::component::{Context, Wish};
 use crate::time::SimTime;
 
 /// How much of a log becomes a termination message.
@@ -120,6 +120,10 @@ impl Kubelet {
         };
         let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) else { return };
         let happenings = process.advance(context.now.0);
+        if process.calling().is_some() {
+            let (namespace, pod, cause) = (worker.key.namespace.to_string(), worker.key.name.to_string(), context.cause);
+            context.outbox.push(Wish::Network { namespace, pod, container: name.to_owned(), cause });
+        }
         let wake = process.next_wake();
         self.processes.plan(uid, name, wake);
         for happening in happenings {

@@ -157,6 +157,7 @@ impl Kubelet {
                 command: expand(&spec.command),
                 args: expand(&spec.args),
                 hostname: hostname(pod),
+                stdin: spec.stdin.unwrap_or(false),
                 files,
                 unix_seconds_at_zero: 0,
                 env,

@@ -1,12 +1,17 @@
-//! Commands run beside the main program of a container: `kubectl exec`, exec probes, lifecycle hooks.
-//! The command runs to its end at once and says how long it would have taken; the caller lets that time pass.
+//! Commands run beside the main program of a container: `kubectl exec`, exec probes, lifecycle hooks; and what a main
+//! program asks the network, or gets from somebody who attached.
+//! A command runs to its end at once and says when it wrote what and how long it would have taken; the caller lets that time
+//! pass. It stops only for the network, which is its caller's ([`Exec`]).
 //! Not modelled: CPU and memory of such commands, standard input, a terminal.
 
-use super::{Process, Signal, Stream};
+use super::{Process, Program, Signal, Stream, reason_of};
+use crate::network::{NetworkAnswer, NetworkCall};
 use crate::shell::{Host, Shell, Turn};
 
 /// How many turns (sleeps) a command run by `exec` may take; one that needs more counts as endless.
 const EXEC_TURNS_MAX: usize = 1000;
+/// How many questions to the network it may have.
+const CALLS_MAX: usize = 1000;
 
 /// The outcome of a command run beside the main program (`kubectl exec`, exec probes, hooks).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct ExecResult {
     pub stdout: String,
     /// All it wrote to standard error.
     pub stderr: String,
+    /// What it wrote, piece by piece, each with its time.
+    pub chunks: Vec<(u64, Stream, String)>,
     /// Its exit code.
     pub code: i32,
     /// How long it runs; `u64::MAX` if it never ends by itself.
@@ -23,51 +30,132 @@ pub struct ExecResult {
     pub start_error: Option<String>,
 }
 
-impl Process {
-    /// Runs a command beside the main program, to its end. Its writes to files happen at once; `kill 1` sends the signal
-    /// when the command is over, by the clock of the caller: at `now`.
-    pub fn exec(&mut self, now: u64, argv: &[String]) -> ExecResult {
-        let Some(program) = argv.first().filter(|_| !self.is_exited()) else {
-            let error = if argv.is_empty() { "no command specified" } else { "container not running" };
-            return ExecResult { code: 126, start_error: Some(error.into()), ..ExecResult::default() };
-        };
-        if let Err(error) = self.profile.check_program(program) {
-            return ExecResult { code: 126, start_error: Some(error), ..ExecResult::default() };
-        }
-        self.meter.settle(now);
-        let mut result = ExecResult::default();
-        let signals = self.run_to_end(now, Shell::command(argv), &mut result);
-        signals.into_iter().for_each(|signal| self.signal(now, signal));
-        result
+/// A command that is running beside the main program.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    began: u64,
+    at: u64,
+    turns: usize,
+    calls: usize,
+    shell: Shell,
+    signals: Vec<Signal>,
+    result: ExecResult,
+    is_over: bool,
+}
+
+impl Exec {
+    fn refused(error: String) -> Exec {
+        let result = ExecResult { code: 126, start_error: Some(error), ..ExecResult::default() };
+        Exec { result, is_over: true, ..Exec::new(0, &[]) }
     }
 
-    fn run_to_end(&mut self, now: u64, mut shell: Shell, result: &mut ExecResult) -> Vec<Signal> {
-        let (mut at, mut signals) = (now, Vec::new());
-        result.duration_nanos = u64::MAX;
-        for _ in 0..EXEC_TURNS_MAX {
-            let mut host = Host { is_main: false, ..self.host(at) };
-            let turn = shell.run(&mut host);
-            signals.append(&mut host.signals);
-            for (stream, text) in shell.take_chunks() {
-                match stream {
-                    Stream::Stdout => result.stdout.push_str(&text),
-                    Stream::Stderr => result.stderr.push_str(&text),
-                }
+    fn new(now: u64, argv: &[String]) -> Exec {
+        let result = ExecResult { duration_nanos: u64::MAX, ..ExecResult::default() };
+        let shell = Shell::command(argv);
+        Exec { began: now, at: now, turns: 0, calls: 0, shell, signals: vec![], result, is_over: false }
+    }
+
+    /// Gives it the answer it asked for.
+    pub fn answer(&mut self, answer: NetworkAnswer) {
+        self.shell.answer(answer);
+    }
+
+    /// What came of it.
+    pub fn into_result(self) -> ExecResult {
+        self.result
+    }
+
+    fn wrote(&mut self) {
+        for (stream, text) in self.shell.take_chunks() {
+            match stream {
+                Stream::Stdout => self.result.stdout.push_str(&text),
+                Stream::Stderr => self.result.stderr.push_str(&text),
+            }
+            self.result.chunks.push((self.at, stream, text));
+        }
+    }
+}
+
+impl Process {
+    /// Runs a command that reaches no network, to its end. Its writes to files happen at once; `kill 1` sends the signal
+    /// when the command is over, by the clock of the caller: at `now`.
+    pub fn exec(&mut self, now: u64, argv: &[String]) -> ExecResult {
+        let mut exec = self.begin_exec(now, argv);
+        while self.continue_exec(&mut exec).is_some() {
+            exec.answer(NetworkAnswer::no_network());
+        }
+        exec.into_result()
+    }
+
+    /// Begins a command; [`Process::continue_exec`] runs it.
+    pub fn begin_exec(&mut self, now: u64, argv: &[String]) -> Exec {
+        let Some(program) = argv.first().filter(|_| !self.is_exited()) else {
+            return Exec::refused(if argv.is_empty() { "no command specified" } else { "container not running" }.into());
+        };
+        if let Err(error) = self.profile.check_program(program) {
+            return Exec::refused(error);
+        }
+        self.meter.settle(now);
+        Exec::new(now, argv)
+    }
+
+    /// Runs a command until it asks the network something, or to its end: then there is nothing more to ask.
+    pub fn continue_exec(&mut self, exec: &mut Exec) -> Option<NetworkCall> {
+        while !exec.is_over && exec.turns < EXEC_TURNS_MAX {
+            exec.turns += 1;
+            let mut host = Host { is_main: false, ..self.host(exec.at) };
+            let turn = exec.shell.run(&mut host);
+            exec.signals.append(&mut host.signals);
+            exec.wrote();
+            if let Some(call) = exec.shell.calling().filter(|_| exec.calls < CALLS_MAX) {
+                exec.calls += 1;
+                return Some(call.clone());
             }
             let wake = match turn {
                 Turn::Exited(code) => {
-                    (result.code, result.duration_nanos) = (code, at - now);
-                    break;
+                    (exec.result.code, exec.result.duration_nanos) = (code, exec.at - exec.began);
+                    None
                 }
-                Turn::Exec(_) => break,
+                Turn::Exec(_) => None,
                 Turn::Busy(until) => Some(until),
-                Turn::Waiting => shell.wake(at),
+                Turn::Waiting => exec.shell.wake(exec.at),
             };
             match wake {
-                Some(next) => at = next.max(at),
-                None => break,
+                Some(next) => exec.at = next.max(exec.at),
+                None => exec.is_over = true,
             }
         }
-        signals
+        exec.is_over = true;
+        let began = exec.began;
+        std::mem::take(&mut exec.signals).into_iter().for_each(|signal| self.signal(began, signal));
+        None
+    }
+
+    /// What the main program asks the network; it waits for the answer.
+    pub fn calling(&self) -> Option<&NetworkCall> {
+        match &self.program {
+            Program::Shell(shell) if !self.is_exited() => shell.calling(),
+            _ => None,
+        }
+    }
+
+    /// Answers what [`Process::calling`] tells. Its effect is seen by the next `advance`.
+    pub fn answer_call(&mut self, now: u64, answer: NetworkAnswer) {
+        self.meter.settle(now);
+        if let Program::Shell(shell) = &mut self.program {
+            shell.answer(answer);
+        }
+    }
+
+    /// Whether the main program is a shell that waits for input.
+    pub fn waits_for_input(&self) -> bool {
+        !self.is_exited() && matches!(&self.program, Program::Shell(shell) if shell.waits_for_input())
+    }
+
+    /// Ends a shell that waits for input, as its last command ended.
+    pub fn end_input(&mut self, now: u64, code: i32) {
+        if self.waits_for_input() {
+            self.end(now, code, reason_of(code));
+        }
     }
 }

@@ -15,7 +15,7 @@ mod types;
 
 pub(crate) use command_line::base_name;
 pub use command_line::expand_references;
-pub use exec::ExecResult;
+pub use exec::{Exec, ExecResult};
 pub use types::{ExitReason, Happening, LogLine, Signal, Spec, Stream};
 
 use crate::backend::{BackendAnswer, BackendCommand, BackendError};
@@ -232,6 +232,7 @@ impl Process {
             signals: Vec::new(),
             is_main: true,
             commands_left: COMMANDS_PER_TURN,
+            calls: crate::network::Calls::default(),
         }
     }
 
@@ -272,7 +273,7 @@ impl Process {
         }
     }
 
-    fn end(&mut self, at: u64, code: i32, reason: ExitReason) {
+    pub(super) fn end(&mut self, at: u64, code: i32, reason: ExitReason) {
         self.meter.settle(at);
         let orderly = code != 137;
         if let (Some(store), Some(directory)) = (&self.store, self.store_directory())
@@ -380,7 +381,7 @@ impl Process {
 /// What a shell or a small tool holds, in bytes.
 const SHELL_MEMORY: u64 = 1 << 20;
 
-fn reason_of(code: i32) -> ExitReason {
+pub(super) fn reason_of(code: i32) -> ExitReason {
     if code == 0 { ExitReason::Completed } else { ExitReason::Error }
 }
 

@@ -17,6 +17,8 @@ pub struct Spec {
     pub hostname: String,
     /// Read-only files from ConfigMaps, Secrets and so on, by absolute path.
     pub files: BTreeMap<String, String>,
+    /// `stdin`: whether the program's input stays open for somebody who attaches.
+    pub stdin: bool,
     /// Unix time in seconds at simulation time zero, for `date`.
     pub unix_seconds_at_zero: i64,
 }

@@ -148,7 +148,11 @@ fn run_shell(shell: &mut Shell, arguments: &[String], host: &mut Host) -> bool {
     let rest: Vec<String> = arguments.iter().skip_while(|word| word.starts_with('-')).cloned().collect();
     let text = match rest.first() {
         None => {
-            shell.exiting = (shell.frames.len() == 1).then_some(0);
+            if host.is_main && host.spec.stdin && shell.frames.len() == 1 {
+                shell.blocked = Blocked::Input;
+            } else {
+                shell.exiting = (shell.frames.len() == 1).then_some(0);
+            }
             return true;
         }
         Some(script) if flags.contains('c') => script.clone(),

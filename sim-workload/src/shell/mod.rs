@@ -6,10 +6,12 @@
 //! A loop that never sleeps runs [`COMMANDS_PER_SECOND`] commands a second and keeps one core busy.
 //! Commands that are not modelled end with 127 and `sh: x: not found`; syntax that is not modelled ends the shell with 2.
 //! A server that a script starts takes the place of the shell, whether `exec` is written before it or not.
-//! Not modelled: job control, background servers, what a script does after a server, `read`, `eval`, network tools, time that other commands take.
+//! Not modelled: job control, background servers, what a script does after a server, `read`, `eval`, time that other commands take.
 
 mod builtins;
+mod calls;
 mod expand;
+mod network_tools;
 mod parse;
 mod redis_cli;
 mod script;
@@ -19,6 +21,7 @@ pub(crate) mod tools;
 mod words;
 
 use crate::files::Files;
+use crate::network::{Calls, NetworkAnswer, NetworkCall};
 use crate::process::{Signal, Spec, Stream, base_name};
 use crate::profile::Profile;
 use crate::redis::Store;
@@ -53,6 +56,8 @@ pub struct Host<'a> {
     pub is_main: bool,
     /// How many more commands may run in this turn, substitutions and background commands included.
     pub commands_left: usize,
+    /// What the command at hand asks the network.
+    pub calls: Calls,
 }
 
 /// How a turn of a shell ended.
@@ -76,6 +81,10 @@ enum Blocked {
     Until(u64),
     /// A foreground command runs for ever.
     Forever,
+    /// The command at hand waits for the network; it is run again with the answer.
+    Call(NetworkCall),
+    /// A shell without a script waits for input that somebody attached to the container may give.
+    Input,
     /// `wait`: until all background commands are over. A trapped signal ends it.
     Jobs,
 }
@@ -107,6 +116,8 @@ pub struct Shell {
     exiting: Option<i32>,
     chunks: Vec<(Stream, String)>,
     partial: [String; 2],
+    /// What the network answered the command at hand so far.
+    answers: Vec<NetworkAnswer>,
 }
 
 impl Shell {
@@ -125,7 +136,7 @@ impl Shell {
             Blocked::Ready => Some(now),
             Blocked::Until(at) => Some(at),
             Blocked::Jobs => self.terminated_at.or_else(|| self.jobs.is_empty().then_some(now)),
-            Blocked::Forever => None,
+            Blocked::Forever | Blocked::Call(_) | Blocked::Input => None,
         };
         let jobs = self.jobs.iter().filter_map(|job| job.wake(now)).min();
         own.into_iter().chain(jobs).min()
@@ -225,7 +236,7 @@ impl Shell {
         let free = match self.blocked {
             Blocked::Ready => true,
             Blocked::Until(at) => at <= now,
-            Blocked::Forever => false,
+            Blocked::Forever | Blocked::Call(_) | Blocked::Input => false,
             Blocked::Jobs if signalled => {
                 self.status = 143;
                 true
@@ -252,6 +263,14 @@ impl Shell {
             return self.end_frame();
         };
         frame.next += 1;
+        if let Op::Run { .. } | Op::Pipe { .. } | Op::ForStart(_) = op {
+            return self.run_asking(op, host);
+        }
+        self.run_op(op, host)
+    }
+
+    fn run_op(&mut self, op: Op, host: &mut Host) -> Option<Turn> {
+        let frame = self.frames.last_mut()?;
         match op {
             Op::Run { command, tested } => return self.run_simple(&command, tested, host),
             Op::Pipe { stages, tested } => self.run_pipe(&stages, tested, host),
@@ -273,6 +292,9 @@ impl Shell {
     fn start_for(&mut self, words: &[script::Word], host: &mut Host) {
         let mut values = self.expand_words(words, host);
         values.reverse();
+        if host.calls.missing.is_some() {
+            return;
+        }
         if let Some(frame) = self.frames.last_mut() {
             frame.loops.push(values);
         }
@@ -349,6 +371,9 @@ impl Shell {
 
     fn run_simple(&mut self, command: &Simple, tested: bool, host: &mut Host) -> Option<Turn> {
         let words = self.expand_words(&command.words, host);
+        if host.calls.missing.is_some() {
+            return None;
+        }
         let saved = (!command.assignments.is_empty() && !words.is_empty()).then(|| self.variables.clone());
         self.assign(&command.assignments, host);
         if words.is_empty() {
@@ -383,7 +408,9 @@ impl Shell {
         }
         let input = self.input(&command.redirects, host);
         let outcome = tools::run(self, words, &input, host);
-        self.finish(outcome, &command.redirects, host);
+        if host.calls.missing.is_none() {
+            self.finish(outcome, &command.redirects, host);
+        }
         None
     }
 
@@ -395,6 +422,9 @@ impl Shell {
             self.assign(&stage.assignments, host);
             let mut outcome = if words.is_empty() { Outcome::default() } else { tools::run(self, &words, &input, host) };
             self.variables = saved.unwrap_or_else(|| std::mem::take(&mut self.variables));
+            if host.calls.missing.is_some() {
+                return;
+            }
             let last = index + 1 == stages.len();
             input = if last { String::new() } else { std::mem::take(&mut outcome.out) };
             self.finish(outcome, &stage.redirects, host);

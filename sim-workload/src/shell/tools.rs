@@ -3,7 +3,7 @@
 
 use super::expand::inherited;
 use super::redis_cli::redis_cli;
-use super::{Host, Shell};
+use super::{Host, Shell, network_tools};
 use crate::process::{Signal, base_name};
 use crate::units::SECOND;
 
@@ -15,9 +15,10 @@ pub struct Outcome {
     pub code: i32,
 }
 
-const TOOLS: [&str; 33] = [
-    ":", "[", "ash", "bash", "busybox", "cat", "cd", "date", "echo", "env", "exit", "export", "false", "grep", "head", "hostname", "id",
-    "kill", "ls", "mkdir", "printenv", "printf", "pwd", "rm", "seq", "sh", "sleep", "tail", "test", "touch", "true", "wc", "whoami",
+const TOOLS: [&str; 36] = [
+    ":", "[", "ash", "bash", "busybox", "cat", "cd", "curl", "date", "echo", "env", "exit", "export", "false", "grep", "head", "hostname",
+    "id", "kill", "ls", "mkdir", "nslookup", "printenv", "printf", "pwd", "rm", "seq", "sh", "sleep", "tail", "test", "touch", "true",
+    "wc", "wget", "whoami",
 ];
 
 /// Whether a container of an image with a shell can be started with this program.
@@ -48,6 +49,9 @@ pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) ->
     let (name, arguments) = (base_name(&words[0]), &words[1..]);
     if let Some(text) = host.profile.spec().image.programs.get(name) {
         return if name == "redis-cli" { redis_cli(shell, arguments, host) } else { Outcome::text(text.clone()) };
+    }
+    if network_tools::is_network_tool(name) {
+        return network_tools::run(shell, name, arguments, host).unwrap_or_default();
     }
     match name {
         ":" | "true" | "sleep" | "wait" => Outcome::default(),

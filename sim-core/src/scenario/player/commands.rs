@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Part, Patch, Propagation, Reply, Typed, Verb};
+use sim_workload::ExecResult;
 
 use super::apply::shown;
 use super::command_text::describe;
@@ -297,7 +298,7 @@ impl Player {
         let container = self.container(&pod, exec.container.as_deref())?;
         let cause = self.cause;
         let result = self.cluster.exec(&pod.namespace, &pod.name, &container, &exec.command, cause);
-        let Some((stdout, stderr, code)) = result else {
+        let Some(ExecResult { stdout, stderr, code, .. }) = result else {
             return Err(StepError::Failed(format!("error: unable to upgrade connection: container not found (\"{container}\")")));
         };
         let output = format!("{stdout}{stderr}");
