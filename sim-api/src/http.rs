@@ -125,6 +125,8 @@ pub enum ConnectKind {
     },
     /// Follow the log from a line on.
     FollowLog {
+        /// The instance of the container whose log it is.
+        instance: String,
         /// How many lines of the log there already were.
         from: usize,
         /// Whether lines begin with their times.

@@ -35,16 +35,14 @@ pub fn logs(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let lines = exchange.cluster.logs(&namespace, &name, &container, wanted.previous).unwrap_or_default();
     let body = wanted.select(lines);
     let from = lines.len();
-    let running = exchange.cluster.is_running(&namespace, &name, &container);
-    if !wanted.follow || wanted.previous || !running {
-        return Ok(text(body).into());
-    }
+    let instance = exchange.cluster.instance(&namespace, &name, &container);
+    let Some(instance) = instance.filter(|_| wanted.follow && !wanted.previous) else { return Ok(text(body).into()) };
     Ok(Answer::Connect(Box::new(Connect {
         namespace,
         pod: name,
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         container,
-        kind: ConnectKind::FollowLog { from, timestamps: wanted.timestamps },
+        kind: ConnectKind::FollowLog { instance, from, timestamps: wanted.timestamps },
         first: body,
         user: exchange.user.clone(),
     })))

@@ -13,7 +13,7 @@ use sim_workload::{LogLine, Stream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::channels::{Channels, Heard, OUTCOME, STDERR, STDOUT};
-use crate::simulation::{Command, Handle};
+use crate::simulation::{Command, Handle, LogWanted};
 use crate::streams::Executed;
 
 /// How often a followed container is looked at.
@@ -191,9 +191,12 @@ impl Session<'_> {
 
     /// Follows the main process's output from now on, until it ends or the client leaves.
     async fn attach(&mut self) -> serde_json::Value {
-        let (start, _) = log(self.simulation, self.connect, 0).await.unwrap_or_default();
+        let (namespace, pod, container) = self.place();
+        let instance = self.ask(|reply| Command::Instance { namespace, pod, container, reply }).await.flatten();
+        let Some(instance) = instance else { return failure("the container is not running") };
+        let (start, _) = log(self.simulation, self.connect, &instance, 0).await.unwrap_or_default();
         let mut from = start.len();
-        while let Some((lines, running)) = log(self.simulation, self.connect, from).await {
+        while let Some((lines, running)) = log(self.simulation, self.connect, &instance, from).await {
             from += lines.len();
             for line in lines {
                 let text = format!("{}{}", line.text, if self.tty { "\r\n" } else { "\n" });
@@ -225,10 +228,11 @@ fn exit_code(line: &str, last: i32) -> Option<i32> {
     (words.next() == Some("exit")).then(|| words.next().and_then(|w| w.parse().ok()).unwrap_or(last))
 }
 
-async fn log(simulation: &Handle, connect: &Connect, from: usize) -> Option<(Vec<LogLine>, bool)> {
+async fn log(simulation: &Handle, connect: &Connect, instance: &str, from: usize) -> Option<(Vec<LogLine>, bool)> {
     let (reply, answer) = oneshot::channel();
     let (namespace, pod, container) = (connect.namespace.clone(), connect.pod.clone(), connect.container.clone());
-    if !simulation.send(Command::Log { namespace, pod, container, from, reply }) {
+    let wanted = LogWanted { namespace, pod, container, instance: instance.to_owned(), from };
+    if !simulation.send(Command::Log(Box::new(wanted), reply)) {
         return None;
     }
     answer.await.ok().flatten()
@@ -237,12 +241,12 @@ async fn log(simulation: &Handle, connect: &Connect, from: usize) -> Option<(Vec
 /// Sends a followed log until the container has ended or the client has left.
 pub fn follow(connect: Connect, simulation: Handle) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(64);
-    let ConnectKind::FollowLog { mut from, timestamps } = connect.kind else { return receiver };
+    let ConnectKind::FollowLog { instance, mut from, timestamps } = connect.kind.clone() else { return receiver };
     tokio::spawn(async move {
         if !connect.first.is_empty() && sender.send(connect.first.clone()).await.is_err() {
             return;
         }
-        while let Some((lines, running)) = log(&simulation, &connect, from).await {
+        while let Some((lines, running)) = log(&simulation, &connect, &instance, from).await {
             from += lines.len();
             let text: String = lines.iter().map(|line| sim_api::log_line(line, timestamps)).collect();
             if !text.is_empty() && sender.send(text.into_bytes()).await.is_err() {

@@ -11,6 +11,7 @@ use sim_core::trace::BEGINNING;
 use sim_workload::{HttpRequest, LogLine, Stream};
 
 use crate::journal::{Input, KeptRequest};
+use crate::simulation::LogWanted;
 
 /// What a command comes to, in virtual time.
 #[derive(Clone, Debug)]
@@ -83,11 +84,11 @@ pub fn exec(cluster: &mut Cluster, namespace: &str, pod: &str, container: &str, 
     Some(Executed { now, chunks, ends, code: result.code, start_error: result.start_error })
 }
 
-/// The lines of a container's log from one on, and whether more may come.
-pub fn log_from(cluster: &Cluster, namespace: &str, pod: &str, container: &str, from: usize) -> Option<(Vec<LogLine>, bool)> {
-    let lines = cluster.logs(namespace, pod, container, false)?;
-    let more = cluster.is_running(namespace, pod, container);
-    Some((lines.get(from..).unwrap_or_default().to_vec(), more))
+/// The lines that an instance of a container wrote, from one on, and whether more may come.
+pub fn log_from(cluster: &Cluster, wanted: &LogWanted) -> Option<(Vec<LogLine>, bool)> {
+    let LogWanted { namespace, pod, container, instance, from } = wanted;
+    let (lines, more) = cluster.instance_logs(namespace, pod, container, instance)?;
+    Some((lines.get(*from..).unwrap_or_default().to_vec(), more))
 }
 
 impl KeptRequest {

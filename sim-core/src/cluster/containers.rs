@@ -34,6 +34,16 @@ impl Cluster {
         self.kubelet_of(namespace, pod)?.logs(namespace, pod, container, previous)
     }
 
+    /// The id of the instance of a container that runs now.
+    pub fn instance(&self, namespace: &str, pod: &str, container: &str) -> Option<String> {
+        self.kubelet_of(namespace, pod)?.instance(namespace, pod, container).map(str::to_owned)
+    }
+
+    /// What an instance of a container wrote, and whether it still runs.
+    pub fn instance_logs(&self, namespace: &str, pod: &str, container: &str, id: &str) -> Option<(&[LogLine], bool)> {
+        self.kubelet_of(namespace, pod)?.instance_logs(namespace, pod, container, id)
+    }
+
     /// Whether a container's process runs.
     pub fn is_running(&self, namespace: &str, pod: &str, container: &str) -> bool {
         self.process(namespace, pod, container).is_some_and(|p| !p.is_exited())

@@ -75,6 +75,17 @@ impl Kubelet {
         instance.state.is_running().then_some(instance.id.as_str())
     }
 
+    /// What an instance of a container wrote, and whether it still runs; nothing once it is forgotten.
+    pub fn instance_logs(&self, namespace: &str, pod: &str, container: &str, id: &str) -> Option<(&[LogLine], bool)> {
+        let record = self.worker(namespace, pod)?.records.get(container)?;
+        let is_current = record.current.as_ref().is_some_and(|i| i.id == id);
+        if !is_current && record.previous.as_ref().is_none_or(|i| i.id != id) {
+            return None;
+        }
+        let runs = is_current && record.process().is_some_and(|p| !p.is_exited());
+        Some((record.logs(!is_current), runs))
+    }
+
     /// Whether an instance of a container was gone before a moment.
     pub fn died_before(&self, namespace: &str, pod: &str, container: &str, id: &str, moment: SimTime) -> bool {
         if self.faults.off {

@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::core::v1::Container;
 
-use super::containers::{Role, State, all_containers};
+use super::containers::{Role, State, all_containers, ephemeral_containers};
 use super::pod_worker::{PodWorker, Task};
 use super::probes::ProbeKind;
 use super::restart::{AfterExit, after_exit};
@@ -31,6 +31,10 @@ pub fn actions(worker: &PodWorker) -> Actions {
     if !actions.sandbox && restart_all_wanted(worker) {
         actions.start_anew = true;
         return actions;
+    }
+    if !actions.sandbox {
+        let new = ephemeral_containers(&worker.pod).into_iter().map(|c| c.name).filter(|name| !worker.records.contains_key(name));
+        actions.start.extend(new);
     }
     let mut app_seen = false;
     for (role, container) in all_containers(&worker.pod) {

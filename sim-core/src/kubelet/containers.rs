@@ -3,6 +3,7 @@
 //! decides by what it has seen. Of each container the newest instance and the one before it are kept.
 //! Not modelled: cgroups, namespaces, several runtimes, containers that exist without a kubelet knowing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
@@ -19,6 +20,8 @@ pub enum Role {
     Sidecar,
     /// A regular container.
     App,
+    /// One that was added to debug the pod: started once, never again, and no part of the pod's phase.
+    Ephemeral,
 }
 
 /// How a container is.
@@ -132,14 +135,23 @@ fn role_of_init(container: &Container) -> Role {
     if container.restart_policy.as_deref() == Some("Always") { Role::Sidecar } else { Role::Init }
 }
 
+/// The ephemeral containers of a pod, as the containers they are to the runtime.
+pub fn ephemeral_containers(pod: &Pod) -> Vec<Container> {
+    let each = pod.spec.iter().flat_map(|s| s.ephemeral_containers.iter().flatten());
+    // They have the fields of containers, and the name of the container they look at.
+    each.filter_map(|c| serde_json::from_value(serde_json::to_value(c).ok()?).ok()).collect()
+}
+
 /// One container of a pod by its name.
-pub fn container<'a>(pod: &'a Pod, name: &str) -> Option<(Role, &'a Container)> {
-    all_containers(pod).into_iter().find(|(_, c)| c.name == name)
+pub fn container<'a>(pod: &'a Pod, name: &str) -> Option<(Role, Cow<'a, Container>)> {
+    let lasting = all_containers(pod).into_iter().find(|(_, c)| c.name == name).map(|(role, c)| (role, Cow::Borrowed(c)));
+    lasting.or_else(|| ephemeral_containers(pod).into_iter().find(|c| c.name == name).map(|c| (Role::Ephemeral, Cow::Owned(c))))
 }
 
 /// The part of the pod an event about a container names.
 pub fn field_path(pod: &Pod, name: &str) -> String {
     match container(pod, name) {
+        Some((Role::Ephemeral, _)) => format!("spec.ephemeralContainers{{{name}}}"),
         Some((Role::App, _)) | None => format!("spec.containers{{{name}}}"),
         Some(_) => format!("spec.initContainers{{{name}}}"),
     }

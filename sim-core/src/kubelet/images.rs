@@ -143,7 +143,7 @@ impl Kubelet {
     pub(super) fn ensure_image(&mut self, uid: &Uid, name: &str, context: &mut Context) -> Flow {
         let Some(worker) = self.pods.get(uid) else { return Flow::End };
         let Some((_, spec)) = container(&worker.pod, name) else { return Flow::Go };
-        let (image, policy) = (spec.image.clone().unwrap_or_default(), policy(spec).to_owned());
+        let (image, policy) = (spec.image.clone().unwrap_or_default(), policy(&spec).to_owned());
         if !is_valid(&image) {
             let text = format!("couldn't parse image name \"{image}\": invalid reference format");
             self.tell(uid, Some(name), true, "InspectFailed", &format!("Failed to apply default image tag \"{image}\": {text}"), context);

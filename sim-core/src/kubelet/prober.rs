@@ -88,7 +88,7 @@ impl Kubelet {
         probe.busy = true;
         let (description, timeout) = (probe.probe.clone(), probe.timeout());
         let process = worker.records.get_mut(name).and_then(|r| r.process_mut());
-        let target = Target { container: spec, ip: &ip, process };
+        let target = Target { container: &spec, ip: &ip, process };
         let (outcome, takes) = check(&description, target, context.now, timeout, &mut NoBackends);
         self.touched(uid, name);
         self.refresh_touched();

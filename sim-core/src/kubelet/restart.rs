@@ -74,7 +74,7 @@ pub fn after_exit(pod: &Pod, role: Role, container: &Container, code: i32) -> Af
         (Role::Init, _) => code != 0,
         (Role::App, "Always") => true,
         (Role::App, "OnFailure") => code != 0,
-        (Role::App, _) => false,
+        (Role::App, _) | (Role::Ephemeral, _) => false,
     };
     if restart { AfterExit::Restart } else { AfterExit::Stay }
 }

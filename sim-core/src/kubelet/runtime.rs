@@ -136,7 +136,7 @@ impl Kubelet {
     fn exited(&mut self, uid: &Uid, name: &str, at: SimTime, code: i32, reason: ExitReason, context: &mut Context) {
         let orphan = !self.pods.contains_key(uid);
         let Some(worker) = self.pods.get_mut(uid).or_else(|| self.orphans.get_mut(uid)) else { return };
-        let spec = container(&worker.pod, name).map(|(_, c)| c.clone()).unwrap_or_default();
+        let spec = container(&worker.pod, name).map(|(_, c)| c.into_owned()).unwrap_or_default();
         let Some(instance) = worker.records.get_mut(name).and_then(|r| r.current.as_mut()) else { return };
         let since = match instance.state {
             State::Running { since } => Some(since),

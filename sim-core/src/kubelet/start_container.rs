@@ -68,7 +68,7 @@ impl Kubelet {
     pub(super) fn create_container(&mut self, uid: &Uid, name: &str, context: &mut Context) -> Flow {
         let config = self.with_surroundings(uid, |pod, _, around| {
             let (_, spec) = container(pod, name)?;
-            Some(environment(pod, spec, around).and_then(|_| allowed_user(pod, spec)))
+            Some(environment(pod, &spec, around).and_then(|_| allowed_user(pod, &spec)))
         });
         if let Some(Err(text)) = config.flatten() {
             self.tell(uid, Some(name), true, "Failed", &format!("Error: {text}"), context);
@@ -149,8 +149,8 @@ impl Kubelet {
     fn process_spec(&self, uid: &str, name: &str) -> Option<(Spec, Vec<(String, Content)>)> {
         self.with_surroundings(uid, |pod, _, around| {
             let (_, spec) = container(pod, name)?;
-            let env = environment(pod, spec, around).ok()?;
-            let (files, disks) = mounts(pod, spec, around);
+            let env = environment(pod, &spec, around).ok()?;
+            let (files, disks) = mounts(pod, &spec, around);
             let expand = |words: &Option<Vec<String>>| words.iter().flatten().map(|w| expand_references(w, &env)).collect();
             let spec = Spec {
                 image: spec.image.clone().unwrap_or_default(),
@@ -168,8 +168,8 @@ impl Kubelet {
 
     fn limit(&self, uid: &str, name: &str, process: &mut Process) {
         let Some((_, spec)) = self.pods.get(uid).and_then(|w| container(&w.pod, name)) else { return };
-        process.set_cpu_limit(Some(cpu_limit(spec).unwrap_or(self.config.cpu_millis())));
-        process.set_memory_limit(memory_limit(spec));
+        process.set_cpu_limit(Some(cpu_limit(&spec).unwrap_or(self.config.cpu_millis())));
+        process.set_memory_limit(memory_limit(&spec));
     }
 
     fn post_start(&mut self, uid: &Uid, name: &str, hook: &LifecycleHandler, context: &mut Context) -> Flow {
@@ -192,7 +192,7 @@ impl Kubelet {
         let Some((_, spec)) = container(&pod, name) else { return (Outcome::Success, 0) };
         let ip = worker.sandbox.ip.clone().unwrap_or_default();
         let process = worker.records.get_mut(name).and_then(|r| r.process_mut());
-        let target = Target { container: spec, ip: &ip, process };
+        let target = Target { container: &spec, ip: &ip, process };
         let result = match hook {
             LifecycleHandler { exec: Some(exec), .. } => command(exec, target, context.now, limit),
             LifecycleHandler { http_get: Some(get), .. } => http(get, target, context.now, limit, &mut NoBackends),

@@ -1,6 +1,6 @@
 //! What a kubelet tells of a pod: phase, container statuses and addresses, made from what it has seen of the runtime.
 //! Source: kubelet_pods.go generateAPIPodStatus, getPhase, convertToAPIContainerStatuses. Times are whole seconds.
-//! Not modelled: container users (the runtime of the recordings tells none), resource health, ephemeral containers.
+//! Not modelled: container users (the runtime of the recordings tells none), resource health.
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP, Pod, PodIP,
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::conditions;
-use super::containers::{Instance, Role, State, all_containers};
+use super::containers::{Instance, Role, State, all_containers, ephemeral_containers};
 use super::pod_worker::PodWorker;
 use super::resources::{Side, of_container, of_pod, qos_class, to_api};
 use super::restart::{AfterExit, after_exit};
@@ -24,6 +24,8 @@ pub fn generate(worker: &PodWorker, host_ip: &str, now: SimTime, stopped: bool) 
         if role == Role::App { apps.push(status) } else { init.push(status) }
     }
     apps.sort_by(|a, b| a.name.cmp(&b.name));
+    let ephemeral: Vec<ContainerStatus> =
+        ephemeral_containers(pod).iter().map(|container| container_status(worker, Role::Ephemeral, container)).collect();
     let (phase, reason, message) = match &worker.verdict {
         Some(v) => ("Failed".to_owned(), Some(v.reason.clone()), Some(v.message.clone())),
         None => (phase(worker, &init, &apps, stopped).to_owned(), None, None),
@@ -41,6 +43,7 @@ pub fn generate(worker: &PodWorker, host_ip: &str, now: SimTime, stopped: bool) 
         start_time: Some(worker.started_at.to_time()),
         init_container_statuses: (!init.is_empty()).then_some(init),
         container_statuses: (!apps.is_empty()).then_some(apps),
+        ephemeral_container_statuses: (!ephemeral.is_empty()).then_some(ephemeral),
         qos_class: Some(qos_class(pod).to_owned()),
         allocated_resources: to_api(&of_pod(pod, Side::Requests)),
         resources: pod_resources(pod),
@@ -78,14 +81,15 @@ fn container_status(worker: &PodWorker, role: Role, container: &Container) -> Co
     }
     let ready = match role {
         Role::Init => seen.and_then(|(_, s)| s.exit_code()) == Some(0),
-        _ => worker.is_ready(&container.name),
+        Role::Ephemeral => false,
+        Role::Sidecar | Role::App => worker.is_ready(&container.name),
     };
     let created = seen.map(|(i, _)| i);
     let requests = of_container(container, Side::Requests).cloned();
     ContainerStatus {
         name: container.name.clone(),
         ready: ready && (state.running.is_some() || role == Role::Init),
-        started: Some(worker.is_started(&container.name)),
+        started: (role != Role::Ephemeral).then(|| worker.is_started(&container.name)),
         restart_count: created.map_or(0, |i| i.attempt),
         image: created.map_or_else(|| container.image.clone().unwrap_or_default(), |i| i.image.clone()),
         image_id: created.map(|i| i.image_id.clone()).unwrap_or_default(),
@@ -165,7 +169,7 @@ fn phase(worker: &PodWorker, init: &[ContainerStatus], apps: &[ContainerStatus],
                 (true, false, _) | (false, _, None) => init_pending += 1,
                 (false, _, Some(_)) => {}
             },
-            Role::App => match (state.running.is_some(), code) {
+            Role::App | Role::Ephemeral => match (state.running.is_some(), code) {
                 (true, _) => running += 1,
                 (false, Some(code)) => {
                     ended += 1;
