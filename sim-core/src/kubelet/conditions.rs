@@ -60,7 +60,7 @@ fn initialized(pod: &Pod, status: &PodStatus) -> PodCondition {
     let incomplete: Vec<&str> = all_containers(pod)
         .into_iter()
         .filter(|(role, c)| match (role, status_of(&status.init_container_statuses, &c.name)) {
-            (Role::App, _) => false,
+            (Role::App | Role::Ephemeral, _) => false,
             (Role::Init, Some(s)) => !s.ready,
             (Role::Sidecar, Some(s)) => s.started != Some(true),
             (_, None) => true,

@@ -48,6 +48,7 @@ pub fn of_pod(pod: &Pod, side: Side) -> Resources {
         let own = parsed(of_container(container, side));
         match role {
             Role::App => add(&mut together, &own),
+            Role::Ephemeral => {}
             Role::Sidecar => {
                 add(&mut together, &own);
                 add(&mut sidecars, &own);

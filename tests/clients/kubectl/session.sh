@@ -98,7 +98,7 @@ says 'in the container' kubectl debug "$pod" -i --image busybox -c helper -- sh 
 says 'helper' kubectl get pod "$pod" -o 'jsonpath={.status.ephemeralContainerStatuses[*].name}'
 says '"status":"ok"' kubectl run once --image busybox --restart Never --rm -i -- sh -c 'sleep 5; wget -qO- http://fastapi-k8s/health'
 says 'from input' kubectl run typed --image busybox --restart Never --rm -i -- sh <<< 'echo from input'
-says 'Starting|Uvicorn|If you don|^$' timeout --preserve-status -s INT 2 "$KUBECTL" attach "$pod" -c fastapi-k8s
+refuses 130 '' timeout --preserve-status -s INT 2 "$KUBECTL" attach "$pod" -c fastapi-k8s
 eventually 'fastapi-k8s-[a-z0-9]+-[a-z0-9]+ +[0-9]+m +[0-9]+Mi' kubectl top pod
 eventually 'docker-desktop +[0-9]+m' kubectl top node
 
@@ -121,9 +121,9 @@ says 'annotated' kubectl annotate deployment redis note=checked
 says 'patched' kubectl patch service redis -p '{"metadata":{"labels":{"patched":"yes"}}}'
 says 'deployment.apps/fastapi-k8s (serverside-applied|serverside applied)' kubectl apply --server-side --force-conflicts -f "$manifests/k8s.yaml"
 says 'created' kubectl create configmap settings --from-literal a=1
-says 'replaced' kubectl replace -f - <<< '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings"},"data":{"a":"2"}}'
-says 'edited' env EDITOR="sed -i s/2/3/" "$KUBECTL" edit configmap settings
-says '^3$' kubectl get configmap settings -o 'jsonpath={.data.a}{"\n"}'
+says 'replaced' kubectl replace -f - <<< '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings"},"data":{"a":"before"}}'
+says 'edited' env EDITOR="sed -i s/before/after/" "$KUBECTL" edit configmap settings
+says '^after$' kubectl get configmap settings -o 'jsonpath={.data.a}{"\n"}'
 says 'created' kubectl create job once --image busybox -- sh -c 'echo done'
 says 'condition met' kubectl wait --for=condition=Complete job/once --timeout 30s
 says '^done$' kubectl logs job/once
