@@ -74,6 +74,15 @@ pub(crate) enum StepError {
     NotSimulated(String),
 }
 
+impl std::fmt::Display for StepError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StepError::Failed(message) => f.write_str(message),
+            StepError::NotSimulated(what) => write!(f, "not simulated: {what}"),
+        }
+    }
+}
+
 impl From<String> for StepError {
     fn from(message: String) -> Self {
         StepError::Failed(message)

@@ -92,7 +92,7 @@ impl Player {
         };
         for monitor in monitors.iter_mut().filter(|m| m.verdict.is_none()).filter(concerned) {
             if let Err(error) = self.judge_monitor(monitor) {
-                monitor.decide(&self.cluster, false, format!("{error:?}"));
+                monitor.decide(&self.cluster, false, error.to_string());
             }
         }
         self.monitors = monitors;
