@@ -3,6 +3,9 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use sim_apimachinery::validation::errors::Errors;
+use sim_apimachinery::validation::path::Path;
+use sim_apimachinery::{Reason, Status};
 use sim_workload::LogLine;
 
 use crate::connect;
@@ -23,13 +26,15 @@ struct Wanted {
 
 /// Shows a log, or begins to follow it.
 pub fn logs(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
-    let pod = connect::pod(exchange)?;
     let wanted = Wanted::read(&exchange.query, exchange.cluster.now().0)?;
+    check_options(&exchange.query, &exchange.path.name)?;
+    let pod = connect::pod(exchange)?;
     let container = connect::container(&pod, exchange.query.get("container"))?;
     if pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default().is_empty() {
         // Where nothing runs there is nothing to read from, and so no content, not even an empty one.
         return Ok(Response { status: 204, ..Response::default() }.into());
     }
+    connect::check_node(exchange, &pod)?;
     check_status(&pod, &container, wanted.previous)?;
     let (namespace, name) = (exchange.path.namespace.clone(), exchange.path.name.clone());
     let lines = exchange.cluster.logs(&namespace, &name, &container, wanted.previous).unwrap_or_default();
@@ -67,7 +72,7 @@ impl Wanted {
             "" => Ok(None),
             text => text.parse::<i64>().map(Some).map_err(|_| bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
         };
-        let flag = |name: &str| matches!(query.get(name), "1" | "true" | "True" | "TRUE" | "t" | "T");
+        let flag = |name: &str| query.flag(name);
         let since_seconds = number("sinceSeconds")?.map(|s| i128::from(now) - i128::from(s) * 1_000_000_000);
         let since_time = match query.get("sinceTime") {
             "" => None,
@@ -92,6 +97,36 @@ impl Wanted {
         }
         body
     }
+}
+
+/// Refuses options that make no sense, before the pod is looked for. Source: `ValidatePodLogOptions`.
+fn check_options(query: &Query, pod: &str) -> Outcome<()> {
+    let number = |name: &str| query.get(name).parse::<i64>().ok();
+    let mut errors = Errors::new();
+    if let Some(lines) = number("tailLines").filter(|n| *n < 0) {
+        errors.invalid(&Path::root("tailLines"), lines, "must be greater than or equal to 0");
+    }
+    if let Some(bytes) = number("limitBytes").filter(|n| *n < 1) {
+        errors.invalid(&Path::root("limitBytes"), bytes, "must be greater than 0");
+    }
+    match number("sinceSeconds") {
+        Some(_) if !query.get("sinceTime").is_empty() => {
+            errors.forbidden(&Path::root(""), "at most one of `sinceTime` or `sinceSeconds` may be specified");
+        }
+        Some(seconds) if seconds < 1 => errors.invalid(&Path::root("sinceSeconds"), seconds, "must be greater than 0"),
+        _ => {}
+    }
+    if query.has("stream") {
+        errors.forbidden(&Path::root("stream"), "may not be specified");
+    }
+    let causes = errors.into_causes();
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+    let told = if let [only] = texts.as_slice() { only.clone() } else { format!("[{}]", texts.join(", ")) };
+    let status = Status::new(Reason::Invalid, format!("PodLogOptions {pod:?} is invalid: {told}"));
+    Err(Box::new(Status { kind: "PodLogOptions".into(), name: pod.into(), causes, ..status }))
 }
 
 /// Refuses a log that cannot be there, as the kubelet does.
@@ -122,5 +157,22 @@ fn check_status(pod: &Pod, container: &str, previous: bool) -> Outcome<()> {
             Err(bad_request(format!("container {container:?} in pod {name:?} is waiting to start: {text}")))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_logs_are_refused_before_the_pod_is_looked_for() {
+        let refused = |query: &str| check_options(&Query::parse(query), "p").expect_err("refused").message;
+        assert_eq!(
+            refused("tailLines=-1"),
+            "PodLogOptions \"p\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0"
+        );
+        let both = "PodLogOptions \"p\" is invalid: []: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified";
+        assert_eq!(refused("sinceSeconds=5&sinceTime=2026-01-01T00:00:00Z"), both);
+        assert!(check_options(&Query::parse("tailLines=0&sinceSeconds=1&limitBytes=1"), "p").is_ok());
     }
 }

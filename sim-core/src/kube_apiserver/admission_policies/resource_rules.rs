@@ -2,7 +2,12 @@
 //! Source: `validateMatchResources`, `validateRuleWithOperations`, `validateResources` in
 //! pkg/apis/admissionregistration/validation/validation.go.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
+use sim_apimachinery::names;
+use sim_apimachinery::validation::errors::Errors;
+use sim_apimachinery::validation::labels::label_selector;
+use sim_apimachinery::validation::path::Path;
 
 use super::rules::{list, one_of};
 use crate::kube_apiserver::apiextensions::problems::{Problems, child};
@@ -10,8 +15,9 @@ use crate::kube_apiserver::apiextensions::problems::{Problems, child};
 pub(super) fn match_resources(resources: &Value, at: &str, problems: &mut Problems) {
     one_of(resources, at, "matchPolicy", &["Equivalent", "Exact"], true, problems);
     for name in ["namespaceSelector", "objectSelector"] {
-        if resources.get(name).is_none() {
-            problems.required(&child(at, name), "");
+        match resources.get(name) {
+            None => problems.required(&child(at, name), ""),
+            Some(_) => selector(resources, at, name, problems),
         }
     }
     for name in ["resourceRules", "excludeResourceRules"] {
@@ -21,15 +27,26 @@ pub(super) fn match_resources(resources: &Value, at: &str, problems: &mut Proble
     }
 }
 
+/// A selector of labels, if it is there.
+pub(super) fn selector(of: &Value, at: &str, name: &str, problems: &mut Problems) {
+    let read = |value: &Value| serde_json::from_value::<LabelSelector>(value.clone()).ok();
+    let Some(selector) = of.get(name).and_then(read) else { return };
+    let (at, mut errors) = (child(at, name), Errors::new());
+    label_selector(&selector, &Path::root(&at), &mut errors);
+    problems.0.extend(errors.into_causes());
+}
+
 fn named_rule(rule: &Value, at: &str, problems: &mut Problems) {
-    rule_with_operations(rule, at, problems);
     let mut seen: Vec<&str> = vec![];
     for (index, name) in list(rule, "resourceNames").iter().filter_map(Value::as_str).enumerate() {
+        let wrong = names::path_segment(name);
+        wrong.iter().for_each(|w| problems.invalid_text(&format!("{at}.resourceNames[{index}]"), name, w));
         if seen.contains(&name) {
             problems.duplicate(&format!("{at}.resourceNames[{index}]"), &Value::from(name));
         }
         seen.push(name);
     }
+    rule_with_operations(rule, at, problems);
 }
 
 pub(super) fn mutable_operations(resources: &Value, at: &str, problems: &mut Problems) {

@@ -1,7 +1,7 @@
 //! What policies, bindings and webhook configurations must be like.
 //! Source: pkg/apis/admissionregistration/validation/validation.go. The objects are looked at as JSON, because the two kinds of
 //! policies, of bindings and of configurations have most of their fields in common.
-//! Not modelled: selectors' own words, and what a change may leave as it was.
+//! Not modelled: what a change may leave as it was.
 
 use std::collections::BTreeMap;
 
@@ -93,8 +93,15 @@ fn policy(value: &Value, kind: Kind, problems: &mut Problems) {
         self::validation(validation, &format!("spec.validations[{index}]"), with, &types, problems);
     }
     let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let mut seen: Vec<&str> = vec![];
     for (index, annotation) in annotations.iter().enumerate() {
-        audit_annotation(annotation, name, &format!("spec.auditAnnotations[{index}]"), with, &types, problems);
+        let at = format!("spec.auditAnnotations[{index}]");
+        audit_annotation(annotation, name, &at, with, &types, problems);
+        let key = text(annotation, "key");
+        if seen.contains(&key) {
+            problems.duplicate(&child(&at, "key"), &Value::from(key));
+        }
+        seen.push(key);
     }
 }
 
@@ -283,9 +290,15 @@ fn binding(value: &Value, kind: Kind, problems: &mut Problems) {
 fn parameter_reference(reference: &Value, problems: &mut Problems) {
     let at = "spec.paramRef";
     let (name, selector) = (text(reference, "name"), reference.get("selector"));
-    let exclusive = "name and selector are mutually exclusive";
-    if !name.is_empty() && selector.is_some() {
+    let (exclusive, both) = ("name and selector are mutually exclusive", !name.is_empty() && selector.is_some());
+    if !name.is_empty() {
+        names::path_segment(name).iter().for_each(|wrong| problems.invalid_text(&child(at, "name"), name, wrong));
+    }
+    if both {
         problems.forbidden(&child(at, "name"), exclusive);
+    }
+    super::resource_rules::selector(reference, at, "selector", problems);
+    if both {
         problems.forbidden(&child(at, "selector"), exclusive);
     }
     if name.is_empty() && selector.is_none() {

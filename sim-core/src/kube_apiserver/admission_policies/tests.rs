@@ -98,3 +98,16 @@ fn a_policy_must_compile() {
         assert_eq!(status.message, format!("ValidatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: {text}"));
     }
 }
+
+#[test]
+fn selectors_of_webhooks_are_checked() {
+    let hook = json!({
+        "name": "a.b.c", "clientConfig": {"url": "https://x"}, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "objectSelector": {"matchExpressions": [{"key": "a", "operator": "X"}]},
+    });
+    let value = json!({"metadata": {"name": "w"}, "webhooks": [hook]});
+    let object = Object::from_json(Kind::ValidatingWebhookConfiguration, value).expect("it is written here");
+    let told: Vec<String> = super::registration_errors(&object).into_iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+    let field = "webhooks[0].objectSelector.matchExpressions[0].operator";
+    assert_eq!(told, [format!("{field}: Invalid value: \"X\": not a valid selector operator")]);
+}

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use sim_apimachinery::{Kind, names};
 
-use super::resource_rules::rule_with_operations;
+use super::resource_rules::{rule_with_operations, selector};
 use super::rules::{conditions, list, one_of, text};
 use crate::kube_apiserver::apiextensions::problems::{Problems, child};
 use crate::kube_apiserver::apiextensions::webhook_words;
@@ -44,6 +44,9 @@ fn webhook(hook: &Value, at: &str, kind: Kind, problems: &mut Problems) {
     if let Some(seconds) = hook.get("timeoutSeconds").and_then(Value::as_i64).filter(|s| !(1..=30).contains(s)) {
         let at = child(at, "timeoutSeconds");
         problems.invalid(&at, &Value::from(seconds), "the timeout value must be between 1 and 30 seconds");
+    }
+    for name in ["namespaceSelector", "objectSelector"] {
+        selector(hook, at, name, problems);
     }
     if kind == Kind::MutatingWebhookConfiguration {
         one_of(hook, at, "reinvocationPolicy", &["IfNeeded", "Never"], false, problems);

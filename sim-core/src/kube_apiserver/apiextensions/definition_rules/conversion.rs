@@ -68,28 +68,48 @@ fn review_versions(versions: &[String], problems: &mut Problems) {
     }
 }
 
-/// The address of a webhook.
+/// The address of a webhook. Source: `ValidateWebhookURL` in apiserver pkg/util/webhook/validation.go, net/url.
 pub(crate) fn url(at: &str, address: &str, problems: &mut Problems) {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let (scheme, rest) = match scheme(address) {
+        Ok(found) => found,
+        Err(why) => return problems.required(at, &format!("url must be a valid URL: parse {address:?}: {why}{URL_FORM}")),
+    };
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let host = rest.split('/').next().unwrap_or_default();
-    let mut wrong = |value: &str, text: &str| problems.invalid_text(at, value, &format!("{text}{URL_FORM}"));
+    let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or_default());
+    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     if scheme != "https" {
-        wrong(scheme, "'https' is the only allowed URL scheme");
+        problems.invalid_text(at, &scheme, &format!("'https' is the only allowed URL scheme{URL_FORM}"));
     }
-    if host.is_empty() || scheme.is_empty() {
-        wrong("", "host must be specified");
+    if host.is_empty() {
+        problems.invalid_text(at, "", &format!("host must be specified{URL_FORM}"));
     }
-    if let Some((user, _)) = host.split_once('@') {
-        wrong(user, "user information is not permitted in the URL");
+    if let Some(user) = user {
+        problems.invalid_text(at, user, "user information is not permitted in the URL");
     }
     if !fragment.is_empty() {
-        wrong(fragment, "fragments are not permitted in the URL");
+        problems.invalid_text(at, fragment, "fragments are not permitted in the URL");
     }
     if !query.is_empty() {
-        wrong(query, "query parameters are not permitted in the URL");
+        problems.invalid_text(at, query, "query parameters are not permitted in the URL");
     }
+}
+
+/// The scheme of an address, in small letters, and what follows the colon; or why it is no address.
+fn scheme(address: &str) -> Result<(String, &str), &'static str> {
+    if address.chars().any(|c| c.is_ascii_control()) {
+        return Err("net/url: invalid control character in URL");
+    }
+    match address.split_once(':') {
+        Some(("", _)) => Err("missing protocol scheme"),
+        Some((scheme, rest)) if is_scheme(scheme) => Ok((scheme.to_ascii_lowercase(), rest)),
+        Some((first, _)) if !first.contains(['/', '?', '#']) => Err("first path segment in URL cannot contain colon"),
+        _ => Ok((String::new(), address)),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 /// The service of a webhook.
@@ -134,5 +154,25 @@ pub(crate) fn client_config(config: &Value, at: &str, problems: &mut Problems) {
             service(&format!("{at}.service"), &text(s, "name"), &text(s, "namespace"), path, port, problems);
         }
         _ => problems.required(at, "exactly one of url or service is required"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_webhooks_are_read_as_go_reads_them() {
+        let told = |address: &str| {
+            let mut problems = Problems::default();
+            url("url", address, &mut problems);
+            problems.0.into_iter().map(|c| c.message).collect::<Vec<_>>()
+        };
+        let form = "; desired format: https://host[/path]";
+        assert!(told("https://h.example:8443/path").is_empty());
+        assert_eq!(told(":"), [format!("Required value: url must be a valid URL: parse \":\": missing protocol scheme{form}")]);
+        assert_eq!(told("http://h"), [format!("Invalid value: \"http\": 'https' is the only allowed URL scheme{form}")]);
+        assert_eq!(told("https://u@h"), ["Invalid value: \"u\": user information is not permitted in the URL"]);
+        assert_eq!(told("h/x").len(), 2);
     }
 }
