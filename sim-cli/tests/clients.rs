@@ -39,18 +39,18 @@ macro_rules! sessions {
 }
 
 sessions! {
+    client_go_has_its_session: "client-go",
+    chainsaw_has_its_session: "chainsaw",
+    kube_rs_has_its_session: "kube-rs",
+    helm_3_has_its_session: "helm-3",
+    helm_4_has_its_session: "helm-4",
+    the_python_client_has_its_session: "python",
+    a_kopf_operator_has_its_session: "kopf",
+    client_node_has_its_session: "node",
     kubectl_1_32_has_its_session: "kubectl-1.32",
     kubectl_1_33_has_its_session: "kubectl-1.33",
     kubectl_1_34_has_its_session: "kubectl-1.34",
     kubectl_1_35_has_its_session: "kubectl-1.35",
     kubectl_1_36_has_its_session: "kubectl-1.36",
     kubectl_1_37_has_its_session: "kubectl-1.37",
-    helm_3_has_its_session: "helm-3",
-    helm_4_has_its_session: "helm-4",
-    the_python_client_has_its_session: "python",
-    a_kopf_operator_has_its_session: "kopf",
-    client_node_has_its_session: "node",
-    client_go_has_its_session: "client-go",
-    chainsaw_has_its_session: "chainsaw",
-    kube_rs_has_its_session: "kube-rs",
 }

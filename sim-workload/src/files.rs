@@ -86,6 +86,10 @@ impl Files {
     }
 }
 
+/// The directories that every image has.
+pub const USUAL_DIRECTORIES: [&str; 13] =
+    ["/app", "/bin", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/sbin", "/sys", "/tmp", "/usr", "/var"];
+
 fn first_below(prefix: &str, file: &str) -> Option<String> {
     let name = file.strip_prefix(prefix)?.split('/').next()?;
     (!name.is_empty()).then(|| name.to_string())

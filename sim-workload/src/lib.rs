@@ -30,7 +30,7 @@ pub use backend::{BackendAnswer, BackendCommand, BackendError, Backends, NoBacke
 pub use faults::Faults;
 pub use files::Disk;
 pub use http::{HttpRequest, HttpResult};
-pub use network::{NetworkAnswer, NetworkCall, NetworkFailure};
+pub use network::{NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES};
 pub use process::{Exec, ExecResult, ExitReason, Happening, LogLine, Process, Signal, Spec, Stream, expand_references};
 pub use profile::{Profile, ProfileError};
 pub use profile_set::{ProfileSet, repository_name};

@@ -4,6 +4,9 @@
 
 use crate::http::HttpRequest;
 
+/// Names of the pod itself.
+pub const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "0.0.0.0"];
+
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkCall {

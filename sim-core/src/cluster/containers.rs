@@ -2,15 +2,12 @@
 //! what their programs ask the network.
 //! Not modelled: input for programs other than shells, TLS.
 
-use sim_workload::{ExecResult, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, Process};
+use sim_workload::{ExecResult, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES, Process};
 
 use super::traffic::{Client, HttpCall, Target};
 use super::{Cluster, ComponentId};
 use crate::component::Input;
 use crate::trace::StepId;
-
-/// Names of the pod itself.
-const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "0.0.0.0"];
 
 impl Cluster {
     /// Changes a container's process and lets its kubelet notice.

@@ -5,7 +5,9 @@
 //! Not modelled: CPU and memory of such commands, standard input, a terminal.
 
 use super::{Process, Program, Signal, Stream, reason_of};
-use crate::network::{NetworkAnswer, NetworkCall};
+use crate::backend::NoBackends;
+use crate::http::{HttpRequest, HttpResult};
+use crate::network::{NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES};
 use crate::shell::{Host, Shell, Turn};
 
 /// How many turns (sleeps) a command run by `exec` may take; one that needs more counts as endless.
@@ -77,14 +79,28 @@ impl Exec {
 }
 
 impl Process {
-    /// Runs a command that reaches no network, to its end. Its writes to files happen at once; `kill 1` sends the signal
+    /// Runs a command that reaches nothing but this container's own ports, to its end. Its writes to files happen at once; `kill 1` sends the signal
     /// when the command is over, by the clock of the caller: at `now`.
     pub fn exec(&mut self, now: u64, argv: &[String]) -> ExecResult {
         let mut exec = self.begin_exec(now, argv);
-        while self.continue_exec(&mut exec).is_some() {
-            exec.answer(NetworkAnswer::no_network());
+        while let Some(call) = self.continue_exec(&mut exec) {
+            exec.answer(self.ask_itself(now, &call));
         }
         exec.into_result()
+    }
+
+    fn ask_itself(&mut self, now: u64, call: &NetworkCall) -> NetworkAnswer {
+        let NetworkCall::Http { host, port, request, .. } = call else { return NetworkAnswer::no_network() };
+        if !OWN_NAMES.contains(&host.as_str()) {
+            return NetworkAnswer::no_network();
+        }
+        let request = HttpRequest { port: *port, ..(**request).clone() };
+        let failed = |failure| NetworkAnswer::Failed { failure, address: "127.0.0.1".into(), latency_nanos: 0 };
+        match self.http(now, &request, &mut NoBackends) {
+            HttpResult::Answer { status, body, latency_nanos, .. } => NetworkAnswer::Http { status, body, latency_nanos },
+            HttpResult::Refused => failed(NetworkFailure::Refused),
+            HttpResult::Timeout => failed(NetworkFailure::Timeout),
+        }
     }
 
     /// Begins a command; [`Process::continue_exec`] runs it.

@@ -63,6 +63,31 @@ fn check(process: &mut Process, line: &str, expected: (u16, &str)) {
 }
 
 #[test]
+fn a_command_tells_when_it_wrote_what() {
+    let mut process = start_image("busybox");
+    let result = process.exec(10 * SECOND, &["sh", "-c", "echo a; sleep 2; echo b >&2; sleep 1; exit 4"].map(str::to_string));
+    let times: Vec<(u64, &str)> = result.chunks.iter().map(|(at, _, text)| (at / SECOND, text.as_str())).collect();
+    assert_eq!((times, result.code, result.duration_nanos / SECOND), (vec![(10, "a\n"), (12, "b\n")], 4, 3));
+    assert!(process.exec(0, &["nosuch".to_string()]).start_error.is_some_and(|e| e.contains("executable file not found")));
+}
+
+#[test]
+fn a_command_reaches_its_own_containers_port() {
+    let mut process = start_image("fastapi-k8s");
+    process.advance(10 * SECOND);
+    let result = process.exec(10 * SECOND, &["wget", "-qO-", "http://localhost:8000/health"].map(str::to_string));
+    assert_eq!((result.stdout.as_str(), result.code), ("{\"status\":\"ok\"}", 0));
+    let refused = process.exec(10 * SECOND, &["curl", "localhost:1"].map(str::to_string));
+    assert_eq!((refused.code, refused.stderr.contains("Could not connect")), (7, true));
+}
+
+fn start_image(image: &str) -> Process {
+    let command = if image == "busybox" { vec!["sleep".to_string(), "1000".to_string()] } else { vec![] };
+    let spec = Spec { image: image.into(), command, ..Spec::default() };
+    Process::start(ProfileSet::builtin().find(image), spec, 0, 1)
+}
+
+#[test]
 fn the_server_listens_after_its_start_and_later_with_a_small_cpu_limit() {
     let mut recorded = start("fastapi-k8s-recorded", "");
     recorded.set_cpu_limit(Some(200));

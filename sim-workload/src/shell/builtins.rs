@@ -2,6 +2,7 @@
 //! Not modelled: redirections of these commands, `read`, `eval`, `.`; options other than those named here are ignored.
 
 use super::{Blocked, Host, Shell, parse};
+use crate::files::USUAL_DIRECTORIES;
 use crate::process::base_name;
 use crate::units::SECOND;
 
@@ -85,8 +86,7 @@ fn sleep_nanos(text: &str) -> Option<u64> {
 
 fn change_directory(shell: &mut Shell, target: &str, host: &Host) -> i32 {
     let path = crate::files::normal(&shell.path(target));
-    let usual = ["/root", "/tmp", "/app", "/home", "/etc", "/var"];
-    if host.files.is_directory(&path) || usual.contains(&path.as_str()) {
+    if host.files.is_directory(&path) || USUAL_DIRECTORIES.contains(&path.as_str()) {
         shell.directory = path;
         return 0;
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::network::{NetworkAnswer, NetworkCall};
 use crate::profile_set::ProfileSet;
 use crate::{Happening, Process};
 use proptest::prelude::*;
@@ -59,10 +60,64 @@ fn words_are_expanded_and_split_as_in_a_shell() {
 
 #[test]
 fn what_is_not_there_ends_with_127_and_bad_syntax_with_2() {
-    check("curl x", "0 sh: curl: not found; 0 exit 127");
+    check("telnet x", "0 sh: telnet: not found; 0 exit 127");
     check("if true; then echo", "0 sh: syntax error: unexpected end of file (expecting \"fi\"); 0 exit 2");
     check("case x in x) ;; esac", "0 sh: syntax error: unexpected \")\"; 0 exit 2");
     check("cat /none", "0 cat: can't open '/none': No such file or directory; 0 exit 1");
+}
+
+/// Runs a script on a network where `web` answers 200 and `hello` after two seconds, and nothing else has a name.
+fn check_network(script: &str, expected: &str) {
+    let (mut process, mut seen) = (start(script), Vec::new());
+    while let Some(at) = process.next_wake().filter(|at| *at <= 100 * SECOND) {
+        for happening in process.advance(at) {
+            match happening {
+                Happening::Log { line } => seen.push(format!("{} {}", line.at / SECOND, line.text)),
+                Happening::Exited { at, code, .. } => seen.push(format!("{} exit {code}", at / SECOND)),
+                Happening::Listening { .. } => {}
+            }
+        }
+        if let Some(call) = process.calling().cloned() {
+            let answer = match call {
+                NetworkCall::Http { host, .. } if host == "web" => {
+                    NetworkAnswer::Http { status: 200, body: "hello\n".into(), latency_nanos: 2 * SECOND }
+                }
+                NetworkCall::LookUp { name } if name == "web" => {
+                    NetworkAnswer::Addresses { name: "web.default.svc.cluster.local".into(), addresses: vec!["10.96.0.9".into()] }
+                }
+                _ => NetworkAnswer::no_network(),
+            };
+            process.answer_call(at, answer);
+        }
+    }
+    assert_eq!(seen.join("; "), expected, "{script}");
+}
+
+#[test]
+fn a_command_waits_for_the_network_and_writes_nothing_twice() {
+    check_network("echo a; wget -qO- http://web/; echo b", "0 a; 0 hello; 2 b; 2 exit 0");
+    check_network("echo a; X=$(echo log >&2; wget -qO- web)-$(curl -s web); echo $X", "0 a; 0 log; 4 hello-hello; 4 exit 0");
+    check_network("wget -qO- web | grep -c x; curl -s web | wc -l", "2 1; 4 exit 0");
+    check_network("for i in 1 2; do wget -qO /tmp/$i web; done; ls /tmp; exit 3", "4 1; 4 2; 4 exit 3");
+    check_network("wget -qO- http://gone; echo $?", "0 wget: bad address 'gone'; 0 1; 0 exit 0");
+    check_network("curl gone; echo $?; curl -sf gone", "0 curl: (6) Could not resolve host: gone; 0 6; 0 exit 6");
+    check_network("nslookup web | grep Address: | tail -n 1", "0 Address: 10.96.0.9; 0 exit 0");
+    check_network("(wget -qO- web; echo late) & echo first; sleep 3; echo last", "0 first; 0 hello; 2 late; 3 last; 3 exit 0");
+}
+
+#[test]
+fn a_shell_without_a_script_waits_for_input_only_if_the_container_keeps_it_open() {
+    let open = |stdin| {
+        let spec = Spec { image: "busybox".into(), stdin, ..Spec::default() };
+        let mut process = Process::start(ProfileSet::builtin().find("busybox"), spec, 0, 1);
+        process.advance(SECOND);
+        process
+    };
+    assert!(open(false).is_exited());
+    let mut waiting = open(true);
+    assert!(waiting.waits_for_input() && waiting.next_wake().is_none());
+    waiting.end_input(2 * SECOND, 5);
+    assert_eq!(run(&mut waiting, 3 * SECOND), "2 exit 5");
 }
 
 fn check_term(script: &str, expected: &str) {

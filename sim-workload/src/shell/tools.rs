@@ -4,6 +4,7 @@
 use super::expand::inherited;
 use super::redis_cli::redis_cli;
 use super::{Host, Shell, network_tools};
+use crate::files::USUAL_DIRECTORIES;
 use crate::process::{Signal, base_name};
 use crate::units::SECOND;
 
@@ -191,8 +192,14 @@ fn list(shell: &Shell, arguments: &[String], host: &Host) -> Outcome {
         let absolute = shell.path(path);
         if host.files.read(&absolute).is_some() {
             outcome.out.push_str(&format!("{path}\n"));
-        } else if host.files.is_directory(&absolute) {
-            outcome.out.extend(host.files.list(&absolute).into_iter().map(|name| name + "\n"));
+        } else if host.files.is_directory(&absolute) || USUAL_DIRECTORIES.contains(&crate::files::normal(&absolute).as_str()) {
+            let mut names = host.files.list(&absolute);
+            if crate::files::normal(&absolute) == "/" {
+                names.extend(USUAL_DIRECTORIES.iter().map(|name| name[1..].to_owned()));
+                names.sort();
+                names.dedup();
+            }
+            outcome.out.extend(names.into_iter().map(|name| name + "\n"));
         } else {
             outcome.err.push_str(&format!("ls: {path}: No such file or directory\n"));
             outcome.code = 1;
