@@ -277,8 +277,8 @@ fn exec_runs_to_its_end_and_says_how_long_that_took() {
         locked.exec(SECOND, &["sh", "-c", &script].map(str::to_string)).code
     };
     assert_eq!((probe("$APP_NAME"), probe("")), (0, 1));
-    let missing = redis.exec(SECOND, &["curl".to_string()]);
-    assert_eq!(missing.start_error.as_deref(), Some("exec: \"curl\": executable file not found in $PATH"));
+    let missing = redis.exec(SECOND, &["telnet".to_string()]);
+    assert_eq!(missing.start_error.as_deref(), Some("exec: \"telnet\": executable file not found in $PATH"));
     redis.exec(SECOND, &["kill", "1"].map(str::to_string));
     assert!(redis.advance(SECOND).iter().any(|happening| matches!(happening, Happening::Exited { code: 0, .. })));
 }
