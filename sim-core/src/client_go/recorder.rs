@@ -43,7 +43,7 @@ struct Told {
 
 #[derive(Clone, Debug, Default)]
 struct Messages {
-    different: Vec<String>,
+    different: VecDeque<String>,
     last: SimTime,
 }
 
@@ -133,9 +133,14 @@ impl EventRecorder {
         }
         seen.last = now;
         if !seen.different.contains(&message) {
-            seen.different.push(message.clone());
+            seen.different.push_back(message.clone());
         }
-        if seen.different.len() < SIMILAR_MAX { (message, false) } else { (format!("(combined from similar events): {message}"), true) }
+        if seen.different.len() < SIMILAR_MAX {
+            return (message, false);
+        }
+        // No more are remembered; the real recorder forgets any one of them (`PopAny`), here it is the oldest.
+        seen.different.pop_front();
+        (format!("(combined from similar events): {message}"), true)
     }
 
     fn first(&mut self, now: SimTime, draft: &EventDraft, identity: Identity, message: String) -> Verb {

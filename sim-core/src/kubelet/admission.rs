@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Pod;
 use sim_apimachinery::quantity::Quantity;
 
-use super::resources::{Resources, Side, of_pod, qos_class};
+use super::resources::{Side, of_pod, qos_class};
 
 /// Priority from which a pod is critical.
 const CRITICAL: i32 = 2_000_000_000;
@@ -23,13 +23,25 @@ pub struct Pressure {
     pub pid: bool,
 }
 
+/// What nodes run out of, with the reason of the refusal.
+const COUNTED: [(&str, &str); 3] = [("cpu", "OutOfcpu"), ("memory", "OutOfmemory"), ("ephemeral-storage", "OutOfephemeral-storage")];
+
+/// What a pod asks of each of `COUNTED`: thousandths of a core, bytes, bytes.
+pub type Amounts = [u64; 3];
+
+/// What a pod asks for.
+pub fn amounts(pod: &Pod) -> Amounts {
+    let wanted = of_pod(pod, Side::Requests);
+    COUNTED.map(|(name, _)| wanted.get(name).map_or(0, |q| units(name, q)))
+}
+
 /// What a pod is measured against.
 #[derive(Clone, Debug)]
 pub struct Room<'a> {
     /// What pods can have in all.
     pub allocatable: &'a BTreeMap<String, u64>,
     /// The pods admitted before that still count.
-    pub others: &'a [&'a Pod],
+    pub others: &'a [(&'a Pod, Amounts)],
     /// The node's labels.
     pub labels: &'a BTreeMap<String, String>,
     /// The node's trouble.
@@ -66,13 +78,10 @@ fn resources(pod: &Pod, room: &Room) -> Option<(&'static str, String)> {
     if room.others.len() as u64 + 1 > pods {
         return Some(("OutOfpods", short("pods", 1, room.others.len() as u64, pods)));
     }
-    let wanted = of_pod(pod, Side::Requests);
-    let used: Vec<Resources> = room.others.iter().map(|p| of_pod(p, Side::Requests)).collect();
-    for (name, reason) in [("cpu", "OutOfcpu"), ("memory", "OutOfmemory"), ("ephemeral-storage", "OutOfephemeral-storage")] {
-        let Some(requested) = wanted.get(name).map(|q| units(name, q)).filter(|q| *q > 0) else { continue };
-        let used: u64 = used.iter().filter_map(|r| r.get(name)).map(|q| units(name, q)).sum();
+    for (at, ((name, reason), requested)) in COUNTED.into_iter().zip(amounts(pod)).enumerate() {
+        let used: u64 = room.others.iter().map(|(_, amounts)| amounts[at]).sum();
         let capacity = room.allocatable.get(name).copied().unwrap_or(0);
-        if requested + used > capacity {
+        if requested > 0 && requested.saturating_add(used) > capacity {
             return Some((reason, short(name, requested, used, capacity)));
         }
     }
@@ -91,7 +100,7 @@ fn labels(pod: &Pod, room: &Room) -> Option<(&'static str, String)> {
 
 fn ports(pod: &Pod, room: &Room) -> Option<(&'static str, String)> {
     let wanted = host_ports(pod);
-    let taken = room.others.iter().any(|p| host_ports(p).iter().any(|port| wanted.contains(port)));
+    let taken = !wanted.is_empty() && room.others.iter().any(|(p, _)| host_ports(p).iter().any(|port| wanted.contains(port)));
     taken.then(|| ("NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports".to_owned()))
 }
 
@@ -115,7 +124,7 @@ mod tests {
         }))
         .expect("a pod");
         let allocatable = BTreeMap::from([("cpu".to_owned(), 2000), ("memory".to_owned(), 1 << 30), ("pods".to_owned(), 110)]);
-        let others: Vec<&Pod> = std::iter::repeat_n(&pod, others).collect();
+        let others: Vec<_> = std::iter::repeat_n((&pod, amounts(&pod)), others).collect();
         let room = Room { allocatable: &allocatable, others: &others, labels: &BTreeMap::new(), pressure: Pressure::default() };
         let found = refusal(&pod, &room);
         assert_eq!(found.as_ref().map(|(r, t)| (*r, t.as_str())), expected);

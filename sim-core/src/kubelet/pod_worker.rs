@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use sim_apimachinery::ObjectKey;
 use sim_workload::Disk;
 
+use super::admission::{Amounts, amounts};
 use super::containers::{Records, Sandbox};
 use super::probes::{ProbeKind, ProbeWorker};
 use super::restart::BackOff;
@@ -134,6 +135,8 @@ pub struct Verdict {
 pub struct PodWorker {
     /// The pod as last told by the API server.
     pub pod: Arc<Pod>,
+    /// What it asks of the node.
+    pub requests: Amounts,
     /// Its key.
     pub key: ObjectKey,
     /// Its uid.
@@ -218,6 +221,7 @@ impl PodWorker {
             attempts: BTreeMap::new(),
             restarting_all: false,
             cause,
+            requests: amounts(&pod),
             pod,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use sim_apimachinery::{Object, Typed};
 
-use super::admission::{Room, refusal};
+use super::admission::{Room, amounts, refusal};
 use super::pod_worker::{PodWorker, Stage, Verdict};
 use super::resources::qos_class;
 use super::runtime::seen_as_lost;
@@ -35,6 +35,9 @@ impl Kubelet {
             Some(worker) => {
                 let concerns = concerns_worker(&worker.pod, pod);
                 worker.pod = pod.clone();
+                if concerns {
+                    worker.requests = amounts(pod);
+                }
                 worker.cause = context.cause;
                 if worker.stage == Stage::Finished {
                     self.push_status(&uid, context);
@@ -98,7 +101,7 @@ impl Kubelet {
 
     fn refuse(&self, pod: &Pod) -> Option<(&'static str, String)> {
         let counts = |w: &&PodWorker| w.stage < Stage::Terminated && w.verdict.is_none();
-        let others: Vec<&Pod> = self.pods.values().filter(counts).map(|w| &*w.pod).collect();
+        let others: Vec<_> = self.pods.values().filter(counts).map(|w| (&*w.pod, w.requests)).collect();
         let name = self.config.node.clone();
         let own_labels = self.caches.get::<Node>("", &name).and_then(|n| n.metadata.labels.clone());
         let labels = own_labels.unwrap_or_else(|| self.node_labels());
