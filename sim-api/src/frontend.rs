@@ -7,6 +7,7 @@ use sim_apimachinery::{FieldValidation, Kind, Reason, Status, UserInfo, Verb};
 use sim_core::cluster::Cluster;
 use sim_core::kube_apiserver::admission_webhooks::{Attempt, Served as Attempted, WebhookCall};
 use sim_core::kube_apiserver::authorization::Attributes;
+use sim_core::kube_apiserver::flow_control::Classification;
 
 use crate::attributes::attributes;
 use crate::authentication::{self, Authentication};
@@ -33,6 +34,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Frontend {
     authentication: Authentication,
+    /// Where the request in progress belongs by priority and fairness.
+    classified: Option<Classification>,
 }
 
 /// A request in progress.
@@ -71,7 +74,7 @@ pub type Outcome<T> = Result<T, Box<Status>>;
 impl Frontend {
     /// A face with these settings.
     pub fn new(settings: Settings) -> Frontend {
-        Frontend { authentication: Authentication::new(&settings.tokens) }
+        Frontend { authentication: Authentication::new(&settings.tokens), classified: None }
     }
 
     /// Answers a request at the cluster's present moment; webhooks outside of the cluster are not called.
@@ -88,12 +91,17 @@ impl Frontend {
     /// Answers a request at the cluster's present moment, or says which webhooks must be called before it can be.
     pub fn handle_asking(&mut self, cluster: &mut Cluster, request: &Request, attempt: &mut Attempt) -> Answer {
         let encoding = negotiate(request).map_or(Encoding::Json, |a| a.encoding);
+        self.classified = None;
         let mut answer = match self.answer(cluster, request, attempt) {
             Ok(answer) => answer,
             Err(status) => refusal(&status, encoding).into(),
         };
         if let Answer::Complete(response) = &mut answer {
             finish(response);
+            if let Some(found) = self.classified.take() {
+                response.headers.push(("X-Kubernetes-Pf-Flowschema-Uid".into(), found.flow_schema));
+                response.headers.push(("X-Kubernetes-Pf-Prioritylevel-Uid".into(), found.priority_level));
+            }
         }
         answer
     }
@@ -120,10 +128,11 @@ impl Frontend {
 
     /// The user as whom the request is done, if that user may.
     fn admit(&mut self, cluster: &Cluster, request: &Request, route: &Route) -> Outcome<Arc<UserInfo>> {
-        let sender = self.authentication.authenticate(cluster, request, None)?;
+        let sender = self.authentication.authenticate(cluster, request, request.certificate.clone())?;
         let asked = attributes(request, &request.query(), route, &sender);
         let user = self.authentication.impersonate(cluster, request, &asked)?;
         let asked = Attributes { user: user.clone(), ..asked };
+        self.classified = cluster.apiserver().classify(&asked);
         let decision = cluster.apiserver().authorize(&asked);
         if !decision.allowed {
             return Err(Box::new(asked.forbidden(&decision.reason)));

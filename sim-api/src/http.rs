@@ -23,6 +23,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The `host:port` the client spoke to.
     pub host: String,
+    /// The user of the client's certificate, if it has shown one that our authority vouches for.
+    pub certificate: Option<UserInfo>,
 }
 
 impl Request {

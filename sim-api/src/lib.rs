@@ -8,6 +8,7 @@ pub mod authentication;
 mod connect;
 mod frontend;
 mod http;
+mod labels;
 mod logs;
 mod metrics;
 mod negotiation;
@@ -30,6 +31,7 @@ pub mod protobuf;
 
 pub use frontend::{Frontend, Settings};
 pub use http::{Answer, Connect, ConnectKind, Request, Response};
+pub use labels::Labels;
 pub use logs::line as log_line;
 pub use negotiation::clauses as accept_clauses;
 pub use watch::Watch;

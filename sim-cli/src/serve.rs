@@ -43,6 +43,12 @@ pub struct ServeArguments {
     /// Parts or controllers to leave out, separated by commas; `all` leaves only API server and etcd
     #[arg(long, value_delimiter = ',', value_name = "PART")]
     without: Vec<String>,
+    /// How many seconds a client may take to send a request's head, and its body
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    client_timeout: u64,
+    /// What is told on standard error
+    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    log: String,
     /// Further users: lines of token,user,uid,"group1,group2"
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -93,6 +99,8 @@ fn options(arguments: ServeArguments) -> Result<Options, String> {
         token_file: arguments.token_file,
         without: arguments.without,
         scenario,
+        client_timeout: std::time::Duration::from_secs(arguments.client_timeout),
+        log: arguments.log,
     })
 }
 

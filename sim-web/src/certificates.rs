@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rustls::pki_types::pem::PemObject;
 
 use crate::journal::write_private;
 
@@ -15,6 +16,10 @@ pub struct Identity {
     pub authority_pem: String,
     /// What the server speaks TLS with.
     pub server: Arc<rustls::ServerConfig>,
+    /// The administrator's certificate, PEM.
+    pub admin_pem: String,
+    /// The administrator's key, PEM.
+    pub admin_key_pem: String,
 }
 
 /// The names every API server answers to.
@@ -33,8 +38,22 @@ pub fn identity(address: IpAddr, folder: Option<&Path>) -> Result<Identity, Stri
         write_private(crt, authority_pem.as_bytes())?;
         write_private(key, key_pem.as_bytes())?;
     }
-    let server = server_config(address, &key_pem).map_err(|e| format!("the server's certificate could not be made: {e}"))?;
-    Ok(Identity { authority_pem, server })
+    let server =
+        server_config(address, &authority_pem, &key_pem).map_err(|e| format!("the server's certificate could not be made: {e}"))?;
+    let (admin_pem, admin_key_pem) = admin(&key_pem).map_err(|e| format!("the administrator's certificate could not be made: {e}"))?;
+    Ok(Identity { authority_pem, server, admin_pem, admin_key_pem })
+}
+
+/// The administrator's certificate and key, as kubeadm makes them.
+fn admin(authority_key_pem: &str) -> Result<(String, String), rcgen::Error> {
+    let issuer = Issuer::new(authority_parameters(), KeyPair::from_pem(authority_key_pem)?);
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    parameters.distinguished_name.push(DnType::CommonName, "kubernetes-admin");
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate()?;
+    Ok((parameters.signed_by(&key, &issuer)?.pem(), key.serialize_pem()))
 }
 
 fn authority() -> Result<(String, String), rcgen::Error> {
@@ -50,7 +69,7 @@ fn authority_parameters() -> CertificateParams {
     parameters
 }
 
-fn server_config(address: IpAddr, key_pem: &str) -> Result<Arc<rustls::ServerConfig>, String> {
+fn server_config(address: IpAddr, authority_pem: &str, key_pem: &str) -> Result<Arc<rustls::ServerConfig>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let authority_key = KeyPair::from_pem(key_pem).map_err(|e| text(&e))?;
     let issuer = Issuer::new(authority_parameters(), authority_key);
@@ -67,10 +86,16 @@ fn server_config(address: IpAddr, key_pem: &str) -> Result<Arc<rustls::ServerCon
     let certificate = parameters.signed_by(&key, &issuer).map_err(|e| text(&e))?;
     let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| text(&e))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut clients = rustls::RootCertStore::empty();
+    clients
+        .add(rustls::pki_types::CertificateDer::from_pem_slice(authority_pem.as_bytes()).map_err(|e| text(&e))?)
+        .map_err(|e| text(&e))?;
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(clients), provider.clone());
+    let verifier = verifier.allow_unauthenticated().build().map_err(|e| text(&e))?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| text(&e))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.der().clone()], key)
         .map_err(|e| text(&e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -49,6 +49,20 @@ pub struct KeptRequest {
     pub body: String,
     /// The host.
     pub host: String,
+    /// The user of the client's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<KeptUser>,
+}
+
+/// A user as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptUser {
+    /// The name.
+    pub name: String,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// Further attributes.
+    pub extra: std::collections::BTreeMap<String, Vec<String>>,
 }
 
 /// One input.

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
+use crate::certificates::Identity;
 use crate::journal::write_private;
 
 /// Where the kubeconfig of the last started server lies unless another place is asked for.
@@ -16,7 +17,7 @@ pub fn default_path() -> PathBuf {
 }
 
 /// Writes it. The user's default kubeconfig is refused as a place.
-pub fn write(path: &Path, server: &str, authority_pem: &str, token: &str) -> Result<(), String> {
+pub fn write(path: &Path, server: &str, identity: &Identity, token: &str) -> Result<(), String> {
     let default = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
     if default.is_some_and(|d| same_place(&d, path)) {
         return Err(format!("{}: this is your default kubeconfig; choose another file with --kubeconfig", path.display()));
@@ -24,7 +25,7 @@ pub fn write(path: &Path, server: &str, authority_pem: &str, token: &str) -> Res
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
-    write_private(path, text(server, authority_pem, token).as_bytes())
+    write_private(path, text(server, identity, token).as_bytes())
 }
 
 fn same_place(a: &Path, b: &Path) -> bool {
@@ -32,12 +33,15 @@ fn same_place(a: &Path, b: &Path) -> bool {
     whole(a).is_some() && whole(a) == whole(b)
 }
 
-fn text(server: &str, authority_pem: &str, token: &str) -> String {
+fn text(server: &str, identity: &Identity, token: &str) -> String {
+    let encode = |pem: &str| BASE64_STANDARD.encode(pem);
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "ksim", "cluster": {"server": server, "certificate-authority-data": BASE64_STANDARD.encode(authority_pem)}}],
-        "users": [{"name": "ksim", "user": {"token": token}}],
+        "clusters": [{"name": "ksim", "cluster": {"server": server, "certificate-authority-data": encode(&identity.authority_pem)}}],
+        "users": [{"name": "ksim", "user": {
+            "client-certificate-data": encode(&identity.admin_pem), "client-key-data": encode(&identity.admin_key_pem), "token": token,
+        }}],
         "contexts": [{"name": "ksim", "context": {"cluster": "ksim", "user": "ksim"}}],
         "current-context": "ksim",
     });

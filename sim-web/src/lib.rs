@@ -3,14 +3,18 @@
 //! from outside is written down with the moment it took effect (`journal`), so a session can be replayed to the same state.
 //! Loopback is the default; a request needs a token, a Host that is ours, and, from a browser, an Origin that is ours.
 
+mod begin;
 mod certificates;
 mod channels;
+mod client_certificates;
 mod clock;
 mod control;
+mod control_document;
 mod forwarded;
 mod guard;
 mod journal;
 mod kubeconfig;
+mod metrics;
 mod port_forward;
 mod server;
 mod session;

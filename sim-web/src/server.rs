@@ -3,42 +3,49 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use sim_api::{Frontend, Settings};
+use hyper_util::rt::TokioTimer;
+use sim_api::Labels;
 use sim_apimachinery::{Reason, Status, UserInfo};
-use sim_core::cluster::{Cluster, Profile};
+use sim_core::cluster::Profile;
 use sim_core::kube_apiserver::admission_webhooks::WebhookCall;
-use sim_core::scenario::{Loaded, Player};
-use sim_core::time::SimTime;
 use sim_workload::ProfileSet;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::clock::{Speed, real_now};
+use crate::begin::{admin_token, session};
+use crate::client_certificates::Shown;
+use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
 use crate::guard::Guard;
-use crate::journal::{FORMAT, Header, Journal};
-use crate::session::Session;
-use crate::simulation::{Command, Handle, Reply, Simulation};
+use crate::metrics::Metrics;
+use crate::simulation::{Command, Frames, Handle, Reply, Simulation};
 use crate::story::ScenarioFile;
 use crate::upgrade::{self, Upgrade};
 use crate::webhooks::Waiting;
-use crate::{certificates, kubeconfig, tokens, webhooks};
+use crate::{certificates, client_certificates, kubeconfig, tokens, webhooks};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
-/// A body must be there within this time.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Requests that are worked on at once, watches and streams not counted (`--max-requests-inflight` and its sibling).
+const IN_FLIGHT_MAX: usize = 600;
+/// How often a client that is connected by HTTP/2 and silent is asked whether it is there.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// A request of the API is answered within this time, or the client is told so.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often an answer is offered to a simulation that has too much to do.
 const SEND_TRIES_MAX: usize = 1000;
 /// The path of the control API.
 const CONTROL: &str = "/ksim/v1/control";
+/// The path of its OpenAPI document.
+const CONTROL_DOCUMENT: &str = "/ksim/v1/openapi.json";
+/// Where what is ours alone is served.
+const CONTROL_PREFIX: &str = "/ksim/";
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -65,6 +72,10 @@ pub struct Options {
     pub without: Vec<String>,
     /// The scenario that is played on the live clock.
     pub scenario: Option<ScenarioFile>,
+    /// How long a client may take to send a request's head, and its body.
+    pub client_timeout: Duration,
+    /// What is told on standard error: `error`, `warn`, `info`, `debug` or `trace`.
+    pub log: String,
 }
 
 #[derive(Clone)]
@@ -72,10 +83,14 @@ struct Server {
     simulation: Handle,
     guard: Guard,
     users: Arc<Vec<(String, UserInfo)>>,
+    metrics: Arc<Metrics>,
+    in_flight: Arc<Semaphore>,
+    client_timeout: Duration,
 }
 
 /// Serves until interrupted. `ready` is told where the kubeconfig lies once requests are answered.
 pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), String> {
+    tell_log(&options.log)?;
     if !options.bind.ip().is_loopback() {
         tracing::warn!(address = %options.bind, "listening beyond loopback: whoever has a token can reach this server");
     }
@@ -94,8 +109,15 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let (calls, called) = tokio::sync::mpsc::unbounded_channel();
     let (handle, thread) = Simulation::new(session(options, &users)?, calls).start();
-    kubeconfig::write(&options.kubeconfig, &format!("https://{address}"), &identity.authority_pem, &token)?;
-    let server = Server { simulation: handle.clone(), guard: Guard::new(address), users: Arc::new(users) };
+    kubeconfig::write(&options.kubeconfig, &format!("https://{address}"), &identity, &token)?;
+    let server = Server {
+        simulation: handle.clone(),
+        guard: Guard::new(address),
+        users: Arc::new(users),
+        metrics: Arc::default(),
+        in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        client_timeout: options.client_timeout,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.spawn(call_webhooks(called, handle.clone()));
     let served = runtime.block_on(run(listener, identity.server, server, || ready(&address)));
@@ -104,77 +126,22 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     served
 }
 
+/// Tells what happens on standard error, from this level on.
+fn tell_log(level: &str) -> Result<(), String> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(format!("warn,sim_web={level}")).map_err(|_| format!("{level:?} is no level of a log"))?;
+    // A second server in one process writes to the log of the first.
+    let _first = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    Ok(())
+}
+
 fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> String {
     let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; choose another with --bind, such as --bind 127.0.0.1:0" } else { "" };
     format!("cannot listen on {address}: {error}{hint}")
 }
 
-fn admin_token(folder: Option<&std::path::Path>) -> Result<String, String> {
-    let Some(folder) = folder else { return tokens::random_token() };
-    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let path = folder.join("token");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        _ => {
-            let token = tokens::random_token()?;
-            crate::journal::write_private(&path, token.as_bytes())?;
-            Ok(token)
-        }
-    }
-}
-
-fn session(options: &Options, users: &[(String, UserInfo)]) -> Result<Session, String> {
-    let fresh = Header {
-        format: FORMAT.into(),
-        cluster: options.cluster.clone(),
-        seed: options.seed,
-        // A cluster has been up for half a minute when it is handed over.
-        start: real_now().saturating_sub(30 * sim_core::time::SECOND),
-        without: options.without.clone(),
-        scenario: options.scenario.clone(),
-    };
-    let (journal, header, entries) = match &options.state {
-        Some(folder) => {
-            let (journal, header, entries) = Journal::open(folder, fresh)?;
-            (Some(journal), header, entries)
-        }
-        None => (None, fresh, vec![]),
-    };
-    if options.scenario.is_some() && header.scenario != options.scenario {
-        return Err("the session in this folder was begun with another scenario, or with none".into());
-    }
-    let loaded = header.scenario.as_ref().map(ScenarioFile::load).transpose()?.map(Arc::new);
-    let (profile, workloads) = match &loaded {
-        // The session's own scenario says what its cluster is.
-        Some(loaded) if options.scenario.is_none() => of_scenario(loaded)?,
-        _ if header.cluster != options.cluster || header.without != options.without => {
-            return Err(format!("the session in this folder has the cluster {:?} without {:?}", header.cluster, header.without));
-        }
-        _ => (options.profile.clone(), options.workloads.clone()),
-    };
-    let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone(), calls_out: true };
-    let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
-    let frontend = Frontend::new(Settings { tokens: users.to_vec() });
-    let player = match loaded {
-        Some(loaded) => Player::new(cluster, loaded),
-        None => Player::idle(cluster),
-    };
-    let mut session = Session::new(player, frontend, options.speed, journal);
-    session.replay(entries);
-    Ok(session)
-}
-
-/// The cluster profile and the workload profiles that a scenario asks for.
-fn of_scenario(loaded: &Loaded) -> Result<(Profile, ProfileSet), String> {
-    let choice = &loaded.scenario.cluster;
-    let mut workloads = ProfileSet::builtin();
-    match choice.workloads.iter().find(|name| !workloads.prefer(name)) {
-        Some(name) => Err(format!("there is no workload profile {name:?}")),
-        None => Ok((sim_core::scenario::profile(choice)?, workloads)),
-    }
-}
-
 async fn run(listener: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, server: Server, ready: impl FnOnce()) -> Result<(), String> {
+    let client_timeout = server.client_timeout;
     let app = Router::new().fallback(answer).with_state(server);
     let config = axum_server::tls_rustls::RustlsConfig::from_config(tls);
     let handle = axum_server::Handle::new();
@@ -183,7 +150,11 @@ async fn run(listener: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, se
         interrupted().await;
         stopper.graceful_shutdown(Some(Duration::from_secs(2)));
     });
-    let serving = axum_server::from_tcp_rustls(listener, config).map_err(|e| e.to_string())?.handle(handle).serve(app.into_make_service());
+    let listening = axum_server::from_tcp_rustls(listener, config).map_err(|e| e.to_string())?;
+    let mut listening = listening.map(client_certificates::Acceptor).handle(handle);
+    listening.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(client_timeout);
+    listening.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(ALIVE_INTERVAL);
+    let serving = listening.serve(app.into_make_service());
     ready();
     serving.await.map_err(|e| e.to_string())
 }
@@ -220,13 +191,18 @@ async fn interrupted() {
 
 async fn answer(State(server): State<Server>, request: Request<Body>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
+    let begun = Stopwatch::start();
+    let Ok(_permit) = server.in_flight.clone().try_acquire_owned() else { return too_busy() };
     let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let host = parts.uri.authority().map(ToString::to_string).or_else(|| text("host"));
     if let Some(why) = server.guard.refuses(host.as_deref(), text("origin").as_deref()) {
         return refuse(&Status::new(Reason::Forbidden, why));
     }
-    let body = match tokio::time::timeout(BODY_TIME_MAX, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+    let body = match tokio::time::timeout(server.client_timeout, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
+        Ok(Err(error)) if !error.to_string().contains("length limit") => {
+            return refuse(&Status::new(Reason::BadRequest, format!("the request's body could not be read: {error}")));
+        }
         Ok(Err(_)) => {
             return refuse(&Status::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {BODY_BYTES_MAX}")));
         }
@@ -240,12 +216,39 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
         headers,
         body: body.to_vec(),
         host: host.unwrap_or_default(),
+        certificate: parts.extensions.get::<Shown>().and_then(|shown| shown.0.clone()),
     };
-    if request.path == CONTROL {
-        return control(&server, &request).await;
+    let labels = Labels::of(&request);
+    let told = format!("{} {}", request.method, request.path);
+    let response = if request.path.starts_with(CONTROL_PREFIX) {
+        control(&server, &request).await
+    } else {
+        let is_metrics = request.path == "/metrics";
+        let upgrade = Upgrade::of(&mut parts, &server).await;
+        let response = ask(&server, request, upgrade).await;
+        // Who may see the page is for the API server to say, which has none of its own there.
+        if is_metrics && response.status() == StatusCode::NOT_FOUND { metrics(&server).await } else { response }
+    };
+    let (code, took) = (response.status().as_u16(), begun.elapsed());
+    tracing::info!(request = told, code, micros = took.as_micros() as u64, "answered");
+    server.metrics.count(labels, code, took);
+    response
+}
+
+/// What the server has done, in Prometheus' text form.
+async fn metrics(server: &Server) -> Response<Body> {
+    let (sender, receiver) = oneshot::channel();
+    if !server.simulation.send(Command::Figures(sender)) {
+        return too_busy();
     }
-    let upgrade = Upgrade::of(&mut parts, &server).await;
-    ask(&server, request, upgrade).await
+    match receiver.await {
+        Ok(figures) => {
+            let text = server.metrics.text(&figures);
+            let headers = vec![("Content-Type".to_owned(), "text/plain; version=0.0.4; charset=utf-8".to_owned())];
+            complete(sim_api::Response { status: 200, headers, body: text.into_bytes() })
+        }
+        Err(_) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
+    }
 }
 
 async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Response<Body> {
@@ -255,7 +258,7 @@ async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Re
     }
     match tokio::time::timeout(ANSWER_TIME_MAX, receiver).await {
         Ok(Ok(Reply::Complete(response))) => complete(response),
-        Ok(Ok(Reply::Stream(frames))) => stream(frames),
+        Ok(Ok(Reply::Stream(frames))) => stream_of(frames),
         Ok(Ok(Reply::Connect(connect))) => upgrade::connected(server.simulation.clone(), *connect, upgrade),
         Ok(Err(_)) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
         Err(_) => refuse(&Status::new(Reason::Timeout, "Timeout: request did not complete within the allotted timeout")),
@@ -265,9 +268,14 @@ async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Re
 /// The control API: only the administrator may use it.
 async fn control(server: &Server, request: &sim_api::Request) -> Response<Body> {
     let token = request.header("authorization").and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
-    let user = server.users.iter().find(|(known, _)| known == token).map(|(_, user)| user);
+    let user = server.users.iter().find(|(known, _)| known == token).map(|(_, user)| user).or(request.certificate.as_ref());
     if !user.is_some_and(|u| u.groups.iter().any(|g| g == "system:masters")) {
         return refuse(&Status::new(Reason::Unauthorized, "Unauthorized"));
+    }
+    match request.path.as_str() {
+        CONTROL => {}
+        CONTROL_DOCUMENT => return complete(json(200, &crate::control_document::document())),
+        _ => return refuse(&Status::new(Reason::NotFound, "the server could not find the requested resource")),
     }
     let action = match request.method.as_str() {
         "GET" => Ok(Action::Status),
@@ -313,9 +321,15 @@ fn complete(response: sim_api::Response) -> Response<Body> {
     built
 }
 
-pub(crate) fn stream(frames: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Response<Body> {
+/// Frames that come from elsewhere than the simulation's feed, as a response.
+pub(crate) fn stream(receiver: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Response<Body> {
+    stream_of(Frames { receiver, waiting: Arc::default() })
+}
+
+fn stream_of(frames: Frames) -> Response<Body> {
     let frames = futures_util::stream::unfold(frames, |mut frames| async move {
-        let next = frames.recv().await?;
+        let next = frames.receiver.recv().await?;
+        frames.waiting.fetch_sub(next.len().min(frames.waiting.load(Ordering::Relaxed)), Ordering::Relaxed);
         Some((Ok::<Bytes, std::convert::Infallible>(Bytes::from(next)), frames))
     });
     let mut built = Response::new(Body::from_stream(frames));

@@ -2,10 +2,13 @@
 //! the streams of watchers. Everything that changes the cluster from outside passes the `Session`, which writes it down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use sim_api::{Answer, Request, Response};
+use sim_apimachinery::Kind;
 use sim_core::cluster::Cluster;
 use sim_core::kube_apiserver::admission_webhooks::{WebhookAnswer, WebhookCall};
 use sim_core::time::SimTime;
@@ -15,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
 use crate::journal::Place;
+use crate::metrics::Figures;
 use crate::session::{Outcome, Session};
 use crate::story::Narrator;
 use crate::streams::{Executed, ProxyCall};
@@ -28,6 +32,8 @@ const SLICE: Duration = Duration::from_millis(4);
 const TICK: Duration = Duration::from_secs(1);
 /// Frames that may wait for a slow watcher before it is cut off.
 const FRAMES_MAX: usize = 512;
+/// Bytes that may wait for a slow watcher before it is cut off.
+const QUEUED_BYTES_MAX: usize = 4 << 20;
 /// How long a watch lives if the client does not say.
 const WATCH_SECONDS_DEFAULT: u64 = 1800;
 /// How often a watcher gets a bookmark.
@@ -55,6 +61,8 @@ pub enum Command {
     Instance { namespace: String, pod: String, container: String, reply: oneshot::Sender<Option<String>> },
     /// The log of an instance of a container from a line on, and whether it is still running.
     Log(Box<LogWanted>, oneshot::Sender<Option<(Vec<LogLine>, bool)>>),
+    /// How things stand, for `/metrics`.
+    Figures(oneshot::Sender<Figures>),
     /// A webhook outside has answered.
     Webhook(Waiting, Box<WebhookAnswer>),
     /// Come to an end.
@@ -80,9 +88,17 @@ pub enum Reply {
     /// A whole answer.
     Complete(Response),
     /// Frames until the sender is gone.
-    Stream(mpsc::Receiver<Vec<u8>>),
+    Stream(Frames),
     /// A connection that the async side holds.
     Connect(Box<sim_api::Connect>),
+}
+
+/// Frames on their way to a client, and how many bytes of them wait.
+pub struct Frames {
+    /// The frames.
+    pub receiver: mpsc::Receiver<Vec<u8>>,
+    /// The bytes.
+    pub waiting: Arc<AtomicUsize>,
 }
 
 /// The way to the thread.
@@ -106,6 +122,7 @@ impl Handle {
 struct Stream {
     watch: Box<sim_api::Watch>,
     sender: mpsc::Sender<Vec<u8>>,
+    queued: Arc<AtomicUsize>,
     opened: Stopwatch,
     lives: Duration,
     next_bookmark: Duration,
@@ -274,6 +291,9 @@ impl Simulation {
             Command::Log(wanted, reply) => {
                 let _gone = reply.send(crate::streams::log_from(self.session.world.cluster(), &wanted));
             }
+            Command::Figures(reply) => {
+                let _gone = reply.send(self.figures());
+            }
             Command::Stop => {}
         }
         self.feed();
@@ -294,6 +314,32 @@ impl Simulation {
         let _gone = reply.send(answer);
     }
 
+    fn figures(&self) -> Figures {
+        let cluster = self.session.world.cluster();
+        let named = |kind: Kind| {
+            let row = kind.resource();
+            if row.group.is_empty() { row.plural.to_owned() } else { format!("{}.{}", row.plural, row.group) }
+        };
+        let mut watchers = BTreeMap::new();
+        self.streams.iter().for_each(|stream| *watchers.entry(named(stream.watch.kind())).or_default() += 1);
+        let kinds = Kind::ALL.iter().copied().chain(cluster.apiserver().custom_kinds());
+        let counts = kinds.map(|kind| (named(kind), cluster.etcd().count(kind) as u64));
+        Figures {
+            now_seconds: cluster.now().0 as f64 / 1e9,
+            elapsed_seconds: cluster.now().since(cluster.started()) as f64 / 1e9,
+            speed_milli: match self.session.clock.speed() {
+                Speed::Paused => 0,
+                Speed::Milli(milli) => i64::try_from(milli).unwrap_or(i64::MAX),
+                Speed::Max => -1000,
+            },
+            events: self.session.world.player.moves(),
+            trace_steps: cluster.trace.len() as u64,
+            revision: cluster.etcd().revision(),
+            watchers,
+            objects: counts.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+
     /// Has the webhooks called that requests wait for.
     fn call_out(&mut self) {
         for (waiting, call) in self.session.world.open_calls() {
@@ -308,16 +354,18 @@ impl Simulation {
 
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
+        let queued = Arc::new(AtomicUsize::new(0));
         let frames = watch.poll(&mut self.session.world.player.cluster);
         if !frames.is_empty() {
+            queued.fetch_add(frames.len(), Ordering::Relaxed);
             let _there_is_room = sender.try_send(frames);
         }
         let lives = Duration::from_secs(watch.timeout_seconds.unwrap_or(WATCH_SECONDS_DEFAULT).min(24 * 3600));
         if !watch.is_ended() {
             let next_bookmark = first_bookmark(lives);
-            self.streams.push(Stream { watch, sender, opened: Stopwatch::start(), lives, next_bookmark });
+            self.streams.push(Stream { watch, sender, queued: queued.clone(), opened: Stopwatch::start(), lives, next_bookmark });
         }
-        Reply::Stream(receiver)
+        Reply::Stream(Frames { receiver, waiting: queued })
     }
 
     /// Tells watchers what happened; those that do not read, have left, or are over, are let go.
@@ -369,8 +417,14 @@ impl Stream {
                 frames.extend(self.watch.bookmark(cluster));
             }
         }
-        let sent = frames.is_empty() || self.sender.try_send(frames).is_ok();
+        let sent = frames.is_empty() || self.send(frames);
         sent && !self.sender.is_closed() && passed < self.lives && !self.watch.is_ended()
+    }
+
+    /// Puts frames on their way; false if too much of what was sent before has not been read yet.
+    fn send(&mut self, frames: Vec<u8>) -> bool {
+        let queued = self.queued.fetch_add(frames.len(), Ordering::Relaxed);
+        (queued == 0 || queued + frames.len() <= QUEUED_BYTES_MAX) && self.sender.try_send(frames).is_ok()
     }
 
     /// How long until something must be done for it.

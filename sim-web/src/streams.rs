@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use sim_api::Response;
+use sim_apimachinery::UserInfo;
 use sim_core::cluster::{Client, Cluster, HttpCall, Target};
 use sim_core::time::{SECOND, SimTime};
 use sim_core::trace::BEGINNING;
 use sim_workload::{HttpRequest, LogLine, Stream};
 
-use crate::journal::{Input, KeptRequest};
+use crate::journal::{Input, KeptRequest, KeptUser};
 use crate::simulation::LogWanted;
 
 /// What a command comes to, in virtual time.
@@ -102,6 +103,7 @@ impl KeptRequest {
             headers: request.headers.clone(),
             body: base64::prelude::BASE64_STANDARD.encode(&request.body),
             host: request.host.clone(),
+            certificate: request.certificate.clone().map(|user| KeptUser { name: user.name, groups: user.groups, extra: user.extra }),
         }
     }
 
@@ -109,6 +111,9 @@ impl KeptRequest {
     pub fn into_request(self) -> Option<sim_api::Request> {
         use base64::Engine;
         let body = base64::prelude::BASE64_STANDARD.decode(&self.body).ok()?;
-        Some(sim_api::Request { method: self.method, path: self.path, query: self.query, headers: self.headers, body, host: self.host })
+        let certificate =
+            self.certificate.map(|user| UserInfo { name: user.name, uid: String::new(), groups: user.groups, extra: user.extra });
+        let KeptRequest { method, path, query, headers, host, .. } = self;
+        Some(sim_api::Request { method, path, query, headers, body, host, certificate })
     }
 }
