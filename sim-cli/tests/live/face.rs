@@ -45,7 +45,7 @@ fn answers_tell_their_flow_schema_and_priority_level() {
     assert_eq!(answer.header("x-kubernetes-pf-flowschema-uid"), uid("flowschemas", "exempt"));
     assert_eq!(answer.header("x-kubernetes-pf-prioritylevel-uid"), uid("prioritylevelconfigurations", "exempt"));
     let nobody = server.send("GET", "/version", &[("Authorization", "")], b"");
-    assert_eq!(nobody.header("x-kubernetes-pf-flowschema-uid"), uid("flowschemas", "catch-all"));
+    assert_eq!(nobody.header("x-kubernetes-pf-flowschema-uid"), uid("flowschemas", "global-default"));
 }
 
 #[test]
