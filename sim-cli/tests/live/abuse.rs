@@ -101,15 +101,8 @@ fn strange_paths_are_answered() {
             assert!(fine, "{method} {path}: {} {}", answer.code, answer.text());
         }
     }
-    for query in [
-        "limit=-1&continue=%00",
-        "labelSelector=%00%ff",
-        "fieldSelector=((",
-        "resourceVersion=abc&watch=1",
-        "timeoutSeconds=-9&watch=1",
-        "watch=1&limit=x",
-    ] {
-        let answer = server.send("GET", &format!("/api/v1/pods?{query}&timeoutSeconds=1"), &[], b"");
+    for query in ["limit=-1&continue=%00", "labelSelector=%00%ff", "fieldSelector=((", "timeoutSeconds=-9&watch=1", "watch=1&limit=x"] {
+        let answer = server.send("GET", &format!("/api/v1/pods?timeoutSeconds=1&{query}"), &[], b"");
         assert!(answer.code < 500, "{query}: {} {}", answer.code, answer.text());
     }
     assert!(server.is_alive());
@@ -202,7 +195,7 @@ fn watchers_that_never_read_are_let_go() {
     let head =
         format!("GET /api/v1/configmaps?watch=1 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n", server.address, server.token);
     deaf.send(head.as_bytes()).expect("it takes the head");
-    let watched = |server: &Server| server.ask("GET", "/metrics", &Value::Null).text().contains("verb=\"WATCH\"");
+    let watched = |server: &Server| server.ask("GET", "/metrics", &Value::Null).text().contains("apiserver_longrunning_requests{");
     let begun = Instant::now();
     while !watched(&server) && begun.elapsed() < Duration::from_secs(10) {}
     // What the sockets hold may be forty mebibytes; what the server keeps for one watcher is four.
