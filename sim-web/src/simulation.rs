@@ -150,6 +150,7 @@ impl Simulation {
     /// Serves a session.
     pub fn new(session: Session, calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>) -> Simulation {
         let (told, ticked_at) = (session.world.cluster().etcd().revision(), session.world.place());
+        let narrator = Narrator::caught_up(&session.world.player);
         Simulation {
             session,
             streams: vec![],
@@ -157,7 +158,7 @@ impl Simulation {
             told,
             ticked: Stopwatch::start(),
             ticked_at,
-            narrator: Narrator::default(),
+            narrator,
             waiting: BTreeMap::new(),
             called: BTreeSet::new(),
             calls,

@@ -41,6 +41,13 @@ pub struct Narrator {
 }
 
 impl Narrator {
+    /// One that tells nothing of what has happened already.
+    pub fn caught_up(player: &Player) -> Narrator {
+        let mut narrator = Narrator::default();
+        let _told_before = narrator.news(player);
+        narrator
+    }
+
     /// What is new, one line each.
     pub fn news(&mut self, player: &Player) -> Vec<String> {
         let mut lines = Vec::new();

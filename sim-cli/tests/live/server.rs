@@ -22,9 +22,19 @@ pub fn folder(name: &str) -> PathBuf {
     path
 }
 
+/// A process that ends with its owner.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _already_ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
 /// A running server.
 pub struct Server {
-    child: Child,
+    process: Process,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its kubeconfig.
@@ -40,25 +50,26 @@ impl Server {
     /// Starts one with these arguments.
     pub fn start(arguments: &[&str]) -> Server {
         let kubeconfig = folder("config").join("kubeconfig");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ksim"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ksim"))
             .args(["serve", "--bind", "127.0.0.1:0", "--kubeconfig"])
             .arg(&kubeconfig)
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
+            .map(Process)
             .expect("it starts");
-        let output = child.stdout.take().expect("its output");
+        let output = process.0.stdout.take().expect("its output");
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        // The second line comes when requests are answered.
-        let _greeting = (lines.recv_timeout(Duration::from_secs(60)), lines.recv_timeout(Duration::from_secs(60)));
+        // This line comes when requests are answered.
+        while !lines.recv_timeout(Duration::from_secs(60)).expect("it begins to serve").starts_with("export KUBECONFIG") {}
         let text = std::fs::read_to_string(&kubeconfig).expect("the kubeconfig is there");
         let config: Value = serde_json::from_str(&text).expect("it is JSON");
         let word = |at: &str| config.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         let authority = sim_web::decode_base64(&word("/clusters/0/cluster/certificate-authority-data")).expect("base64");
         let url = word("/clusters/0/cluster/server");
         let address = url.trim_start_matches("https://").parse().expect("an address");
-        Server { child, address, token: word("/users/0/user/token"), tls: client(&authority, None), kubeconfig, lines }
+        Server { process, address, token: word("/users/0/user/token"), tls: client(&authority, None), kubeconfig, lines }
     }
 
     /// The next line it prints, if one comes in time.
@@ -135,20 +146,13 @@ impl Server {
 
     /// Ends the process as a power cut would: with SIGKILL.
     pub fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it ends");
+        self.process.0.kill().expect("it can be killed");
+        self.process.0.wait().expect("it ends");
     }
 
     /// Whether the process is alive.
     pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
+        matches!(self.process.0.try_wait(), Ok(None))
     }
 }
 
