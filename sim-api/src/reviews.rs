@@ -81,6 +81,7 @@ fn token(cluster: &mut Cluster, request: &Request, path: &ResourcePath) -> Outco
     if request.method != "POST" {
         return Err(wrong_method());
     }
+    check_route(request, Produces::Objects)?;
     let of = (AUTHENTICATION, "TokenRequest");
     let body = Body::read(cluster, request, of, "token", &path.namespace, authentication::default_seconds)?;
     let answer = authentication::create_token(cluster, &path.namespace, &path.name, body.value)?;

@@ -6,7 +6,7 @@ use super::certificates::{self, Written};
 use super::errors::Errors;
 use super::flowcontrol::{level, schema};
 use super::networking::{addresses, ingress, ingress_class, network_policy};
-use super::resource::{claims, slices};
+use super::resource::{claim_status, claims, slices};
 use super::storage::{attachment, class, driver};
 use super::{api_services, metadata, rbac, runtime_class, services};
 use crate::object::Object;
@@ -91,6 +91,7 @@ pub fn update_status(next: &Object, current: &Object, errors: &mut Errors) -> bo
         (Object::VolumeAttachment(n), Object::VolumeAttachment(c)) => attachment::update(n, c, errors),
         (Object::APIService(n), Object::APIService(c)) => api_services::update_status(n, c, errors),
         (Object::CertificateSigningRequest(n), Object::CertificateSigningRequest(c)) => certificates::update(n, c, Written::Status, errors),
+        (Object::ResourceClaim(n), Object::ResourceClaim(c)) => claim_status::update_status(n, c, errors),
         (Object::FlowSchema(n), _) => schema::status(n, errors),
         (Object::PriorityLevelConfiguration(n), _) => level::status(n, errors),
         _ => return false,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Value, json};
+use sim_apimachinery::managed_fields::{self, Managers, Owned, PathElement, Set};
 use sim_apimachinery::selector::Selector;
 use sim_apimachinery::{Cause, Object, ObjectKey, Part, Patch, Reason, Scale, Status, schema};
 
@@ -61,7 +63,11 @@ impl ApiServer {
         let current = self.get(key)?;
         let scale = self.scale_of(&current)?;
         let of = schema::lookup("autoscaling", "v1", "Scale").unwrap_or_else(schema::any_object);
-        let before = schema::as_encoded(of, shown(&current, &scale));
+        let mut before = schema::as_encoded(of, shown(&current, &scale));
+        let owners = self.owners_of_scale(&current);
+        if !owners.is_empty() {
+            before["metadata"]["managedFields"] = json!(owners);
+        }
         let after = patch::patched(of, &before, &patch)?;
         patch::check_decoded(of, &patch, (&before, &after), call)?;
         let text = |path: &str| after.pointer(path).and_then(Value::as_str);
@@ -74,6 +80,18 @@ impl ApiServer {
             return Err(another(&current, uid));
         }
         self.set_scale(&current, replicas, text("/metadata/resourceVersion"), call)
+    }
+
+    /// The owners of the replicas, as a scale shows them.
+    fn owners_of_scale(&mut self, object: &Object) -> Vec<ManagedFieldsEntry> {
+        let replicas = [PathElement::Field("spec".into()), PathElement::Field("replicas".into())];
+        let managers = self.managers(object);
+        let owning = managers.iter().filter(|(_, owned)| owned.set.has(&replicas));
+        let of_scale = owning.map(|(manager, owned)| {
+            let version = "autoscaling/v1".to_owned();
+            (manager.clone(), Owned { set: Set::of_fields(&[&["spec", "replicas"]]), api_version: version, time: owned.time })
+        });
+        managed_fields::encode(&of_scale.collect::<Managers>())
     }
 
     /// Applies an intent for the scale: the replicas of the object, owned through the scale.

@@ -16,14 +16,14 @@ use crate::validation::path::Path;
 use crate::validation::pod::resources::is_extended;
 use crate::validation::pod::volume_sources::csi_driver;
 
-const LIST_MAX: usize = 32;
+pub(super) const LIST_MAX: usize = 32;
 const FIRST_AVAILABLE_MAX: usize = 8;
 const EXPRESSION_BYTES_MAX: usize = 10 * 1024;
 const ONE_OF: &str = "exactly one of `exactly` or `firstAvailable` is required";
 const NO_REQUEST: &str = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
 
 /// The names of a claim's requests, each with those of its alternatives.
-type Requests<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub(super) type Requests<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// What is wrong with a new claim.
 pub fn create(claim: &ResourceClaim, errors: &mut Errors) {
@@ -81,7 +81,7 @@ pub fn update_class(next: &DeviceClass, current: &DeviceClass, errors: &mut Erro
 fn devices(claim: Option<&DeviceClaim>, at: &Path<'_>, errors: &mut Errors) {
     let Some(claim) = claim else { return };
     let requests = claim.requests.as_deref().unwrap_or_default();
-    let known: Requests<'_> = requests.iter().map(|r| (r.name.as_str(), sub_names(r))).collect();
+    let known = request_names(claim);
     set(requests, LIST_MAX, |r| &r.name, &at.child("requests"), errors, request);
     slice(claim.constraints.as_deref().unwrap_or_default(), LIST_MAX, &at.child("constraints"), errors, |c, at, errors| {
         constraint(c, &known, at, errors);
@@ -90,6 +90,11 @@ fn devices(claim: Option<&DeviceClaim>, at: &Path<'_>, errors: &mut Errors) {
         references(config.requests.as_deref(), &known, &at.child("requests"), errors);
         configuration(config.opaque.as_ref(), at, errors);
     });
+}
+
+/// The names of the requests in a claim.
+pub(super) fn request_names(claim: &DeviceClaim) -> Requests<'_> {
+    claim.requests.iter().flatten().map(|r| (r.name.as_str(), sub_names(r))).collect()
 }
 
 fn sub_names(request: &DeviceRequest) -> BTreeSet<&str> {
@@ -210,22 +215,24 @@ fn fully_qualified(name: &str, at: &Path<'_>, errors: &mut Errors) {
 }
 
 /// Names of requests, or of a request and one of its alternatives.
-fn references(names: Option<&[String]>, known: &Requests<'_>, list: &Path<'_>, errors: &mut Errors) {
-    set(names.unwrap_or_default(), LIST_MAX, String::as_str, list, errors, |name, at, errors| {
-        let segments: Vec<&str> = name.split('/').collect();
-        let found = match segments.as_slice() {
-            [request] => known.contains_key(request),
-            [request, sub] => known.get(request).is_some_and(|subs| subs.contains(sub)),
-            _ => return errors.invalid(at, name, NO_REQUEST),
-        };
-        segments.iter().for_each(|segment| label_name(segment, at, errors));
-        if !found {
-            errors.invalid(at, name, NO_REQUEST);
-        }
-    });
+pub(super) fn references(names: Option<&[String]>, known: &Requests<'_>, list: &Path<'_>, errors: &mut Errors) {
+    set(names.unwrap_or_default(), LIST_MAX, String::as_str, list, errors, |name, at, errors| reference(name, known, at, errors));
 }
 
-fn configuration(config: Option<&OpaqueDeviceConfiguration>, at: &Path<'_>, errors: &mut Errors) {
+pub(super) fn reference(name: &str, known: &Requests<'_>, at: &Path<'_>, errors: &mut Errors) {
+    let segments: Vec<&str> = name.split('/').collect();
+    let found = match segments.as_slice() {
+        [request] => known.contains_key(request),
+        [request, sub] => known.get(request).is_some_and(|subs| subs.contains(sub)),
+        _ => return errors.invalid(at, name, NO_REQUEST),
+    };
+    segments.iter().for_each(|segment| label_name(segment, at, errors));
+    if !found {
+        errors.invalid(at, name, NO_REQUEST);
+    }
+}
+
+pub(super) fn configuration(config: Option<&OpaqueDeviceConfiguration>, at: &Path<'_>, errors: &mut Errors) {
     let at = at.child("opaque");
     let Some(config) = config else { return errors.required(&at, "") };
     csi_driver(&config.driver, &at.child("driver"), errors);

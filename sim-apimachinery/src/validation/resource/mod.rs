@@ -1,8 +1,9 @@
 //! Dynamic resource allocation: claims, templates of claims, classes and slices of devices.
 //! Source: pkg/apis/resource/validation, with the feature gates at their defaults.
-//! Expressions that select devices are not compiled here. Not checked: the status of claims.
+//! Expressions that select devices are not compiled here.
 
 mod capacity;
+pub mod claim_status;
 pub mod claims;
 pub mod slices;
 
