@@ -203,7 +203,8 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
         let message = "only the following media types are accepted: application/json, application/yaml";
         return Err(Box::new(Status::new(Reason::NotAcceptable, message)));
     }
-    let warnings = custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).into_iter().collect();
+    let warnings = custom.as_ref().and_then(|r| r.version().deprecation_warning.clone()).or_else(|| deprecation(served.kind));
+    let warnings = warnings.into_iter().collect();
     let mut exchange = Exchange { warnings, ..Exchange::new(cluster, request, path, served, accepted, user) };
     exchange.attempt = std::mem::take(attempt);
     let answer = if exchange.path.subresource.is_empty() {
@@ -215,11 +216,21 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     if !exchange.asks.is_empty() {
         return Ok(Answer::Webhooks(exchange.asks));
     }
-    let answer = answer?;
     Ok(match answer {
-        Answer::Complete(response) => warn(response, &exchange.warnings).into(),
-        other => other,
+        Ok(Answer::Complete(response)) => warn(response, &exchange.warnings).into(),
+        Ok(other) => other,
+        Err(status) if exchange.warnings.is_empty() => return Err(status),
+        Err(status) => warn(refusal(&status, exchange.accepted.encoding), &exchange.warnings).into(),
     })
+}
+
+/// What every request for a built-in kind that goes away some day is warned of (`APILifecycleDeprecated` in k8s.io/api).
+fn deprecation(kind: Kind) -> Option<String> {
+    match kind.resource().kind {
+        "Endpoints" => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into()),
+        "ComponentStatus" => Some("v1 ComponentStatus is deprecated in v1.19+".into()),
+        _ => None,
+    }
 }
 
 /// What the route of a method on a path writes.

@@ -15,7 +15,8 @@ writes it.
 Format. `#` comments; then `K group/version/kind number` lines, sorted, that say which type a kind is; then one line per
 type, numbered from 0 in order: name, `A` if a map of it is atomic, a type letter if it is no struct, and its fields as
 `name:type|attributes`. Types: s b i l d y (string, bool, int32, int64, double, bytes), t u (Time, MicroTime), q
-(Quantity), x (IntOrString), ? (any value), *N (type N), [T (list), {T (map). Attributes: r required, a atomic, e set,
+(Quantity), x (IntOrString), ? (any value), *N (type N), [T (list), {T (map). Attributes: r required, a atomic, g not atomic
+though its type is, e set,
 k(a,b) list map with keys, M merge, m(key) merge by key, R retainKeys, P replace, D(value) default, t(name) Go type,
 n(name) embedded struct, o left out when zero, z(JSON) always there.
 """
@@ -63,6 +64,8 @@ def attributes(definition, field, schema, required, go_types):
     out = "r" if field in required else ""
     if schema.get("x-kubernetes-list-type") == "atomic" or schema.get("x-kubernetes-map-type") == "atomic":
         out += "a"
+    if schema.get("x-kubernetes-map-type") == "granular":
+        out += "g"
     if schema.get("x-kubernetes-list-type") == "set":
         out += "e"
     if schema.get("x-kubernetes-list-type") == "map":
@@ -85,7 +88,7 @@ def attributes(definition, field, schema, required, go_types):
 
 def line(name, schema, numbers, go_types):
     parts = [name]
-    if schema.get("x-kubernetes-map-type") == "atomic":
+    if schema.get("x-kubernetes-map-type") == "atomic" or name.endswith(".RawExtension"):
         parts.append("A")
     if name in ANY or ("properties" not in schema and plain(schema) != "object"):
         return " ".join(parts + [NAMED.get(name, "?")])

@@ -97,15 +97,20 @@ impl ListOptions {
         causes
     }
 
+    /// A watch from revision 0 or none that says nothing else asks for initial events, and for no older revision.
     fn wrong_for_watch(&self) -> Vec<Cause> {
         const MATCH: &str = "resourceVersionMatch";
-        let matching = self.resource_version_match.as_str();
+        let is_default = self.send_initial_events.is_none()
+            && self.resource_version_match.is_empty()
+            && matches!(self.resource_version.as_str(), "" | "0");
+        let initial_events = self.send_initial_events.or(is_default.then_some(true));
+        let matching = if is_default { "NotOlderThan" } else { self.resource_version_match.as_str() };
         let mut causes = Vec::new();
-        if self.send_initial_events.is_some() && matching != "NotOlderThan" {
+        if initial_events.is_some() && matching != "NotOlderThan" {
             causes.push(forbidden(MATCH, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
         }
         if !matching.is_empty() {
-            if self.send_initial_events.is_none() {
+            if initial_events.is_none() {
                 causes.push(forbidden(MATCH, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
             }
             if matching != "NotOlderThan" {
@@ -259,6 +264,16 @@ mod tests {
         ] {
             assert_eq!(Continue::decode(token), Err(format!("continue key is not valid: {expected}")));
         }
+    }
+
+    #[test]
+    fn a_watch_of_everything_asks_for_initial_events_and_so_knows_no_token() {
+        let options = ListOptions { resource_version: "0".into(), continue_token: "x".into(), ..ListOptions::default() };
+        let message = options.selection(Kind::Pod, true, &[]).err().map(|s| s.message);
+        let expected = "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided";
+        assert_eq!(message.as_deref(), Some(expected));
+        let options = ListOptions { resource_version: "0".into(), ..ListOptions::default() };
+        assert!(options.selection(Kind::Pod, true, &[]).is_ok());
     }
 
     #[test]

@@ -105,7 +105,11 @@ fn make(definitions: &[Value], path: &str) -> Option<Value> {
 
 fn version_document(definitions: &[Value], group: &str, version: &ServedVersion) -> Value {
     let (paths, own) = version_parts(definitions, group, version);
-    document(Value::Object(paths), own, group, &version.name)
+    let mut made = document(Value::Object(paths), own, group, &version.name);
+    if version.resources.iter().all(|resource| resource.custom) {
+        made["info"] = json!({"title": "Kubernetes CRD Swagger", "version": "v0.1.0"});
+    }
+    made
 }
 
 /// Paths of a version, and the schemas that only custom resources bring.

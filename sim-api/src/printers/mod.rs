@@ -168,8 +168,36 @@ fn list_metadata(metadata: &Value) -> Value {
 
 /// An object's metadata alone, as `PartialObjectMetadata` of meta.k8s.io at `version`.
 pub fn partial_object_metadata(object: &Value, version: &str) -> Value {
-    let metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    let mut metadata = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    drop_converted(object, &mut metadata);
     json!({"kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{version}"), "metadata": metadata})
+}
+
+/// Annotations in which an old version keeps fields it has no place for: the internal object, whose metadata this is, does not
+/// have them.
+const CONVERTED: [(&str, &str, &[&str]); 2] = [
+    ("apps/v1", "DaemonSet", &["deprecated.daemonset.template.generation"]),
+    (
+        "autoscaling/v1",
+        "HorizontalPodAutoscaler",
+        &[
+            "autoscaling.alpha.kubernetes.io/behavior",
+            "autoscaling.alpha.kubernetes.io/conditions",
+            "autoscaling.alpha.kubernetes.io/current-metrics",
+            "autoscaling.alpha.kubernetes.io/metrics",
+        ],
+    ),
+];
+
+fn drop_converted(object: &Value, metadata: &mut Value) {
+    let Some((.., names)) = CONVERTED.iter().find(|(api, kind, _)| object["apiVersion"] == *api && object["kind"] == *kind) else { return };
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    names.iter().for_each(|name| _ = annotations.remove(*name));
+    if annotations.is_empty()
+        && let Some(metadata) = metadata.as_object_mut()
+    {
+        metadata.remove("annotations");
+    }
 }
 
 /// A list's metadata alone, as `PartialObjectMetadataList`. Without items the list is null, as the API server sends it.

@@ -40,8 +40,10 @@ fn shows_removed(kind: Kind) -> bool {
             | K::ServiceAccount
             | K::ResourceQuota
             | K::PodTemplate
-    ) || matches!(kind, K::StorageClass | K::VolumeAttachment | K::CSINode | K::CSIDriver | K::VolumeAttributesClass | K::RuntimeClass)
-        || resource.group == "resource.k8s.io"
+    ) || matches!(
+        kind,
+        K::StorageClass | K::VolumeAttachment | K::CSINode | K::CSIDriver | K::VolumeAttributesClass | K::CustomResourceDefinition
+    ) || resource.group == "resource.k8s.io"
 }
 
 /// Deletes one object.

@@ -56,7 +56,13 @@ pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> O
             Look { version, include, headers: true }.table(exchange.cluster, &exchange.served, &rows, &metadata)
         }
         Form::Object => {
-            let items: Vec<Value> = shown.into_iter().map(without_type).collect();
+            let is_custom = matches!(exchange.served.kind, Kind::Custom(_));
+            let items: Vec<Value> = shown.into_iter().map(|item| if is_custom { item } else { without_type(item) }).collect();
+            let mut metadata = metadata;
+            if is_custom && metadata.get("continue").is_none() {
+                // The list of a custom resource is no struct that leaves out what is empty.
+                metadata["continue"] = "".into();
+            }
             json!({"kind": format!("{kind}List"), "apiVersion": exchange.served.api_version(), "metadata": metadata, "items": items})
         }
     };

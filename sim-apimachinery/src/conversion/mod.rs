@@ -13,6 +13,7 @@ pub fn to_held(kind: Kind, api_version: &str, mut value: Value) -> Value {
     let convert: fn(&mut Map<String, Value>) = match (kind, api_version) {
         (Kind::HorizontalPodAutoscaler, "autoscaling/v1") => autoscaling_v1::to_v2,
         (Kind::Event, "events.k8s.io/v1") => events_v1::to_core,
+        (Kind::Pod, _) => agree_on_addresses,
         _ => return value,
     };
     if let Some(object) = value.as_object_mut() {
@@ -20,6 +21,17 @@ pub fn to_held(kind: Kind, api_version: &str, mut value: Value) -> Value {
         object.insert("apiVersion".into(), kind.resource().api_version().into());
     }
     value
+}
+
+/// A pod has a list of addresses and the first of them on its own. Where the two differ the single one counts.
+fn agree_on_addresses(pod: &mut Map<String, Value>) {
+    let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) else { return };
+    let first = status.get("podIPs").and_then(|ips| ips.get(0)).and_then(|ip| ip.get("ip")).cloned();
+    match (status.get("podIP").filter(|ip| *ip != "").cloned(), first) {
+        (Some(own), first) if first.as_ref() != Some(&own) => _ = status.insert("podIPs".into(), serde_json::json!([{"ip": own}])),
+        (None, Some(first)) => _ = status.insert("podIP".into(), first),
+        _ => {}
+    }
 }
 
 /// A value as the kind is held, as it is served at `group/version`.

@@ -1,4 +1,5 @@
-//! A decoded body as the server holds it: fields of the type only, canonical quantities and times, no nulls.
+//! A decoded body as the server holds it: fields of the type only, canonical quantities and times, no nulls, and nothing that
+//! a Go struct cannot tell from an absent field (an empty text in a field that is no pointer).
 //! A map or struct that was given twice is merged, as Go's decoder does; of other values the last counts.
 
 use jiff::Timestamp;
@@ -30,6 +31,9 @@ fn fields(of: TypeRef<'_>, entries: &[(String, Node)]) -> Map<String, Value> {
                 put(&mut out, name, value);
             }
         }
+    }
+    if let Some(definition) = of.definition() {
+        out.retain(|name, value| definition.fields.get(name).is_none_or(|field| !field.holds_nothing(value)));
     }
     out
 }

@@ -20,7 +20,7 @@ pub use yaml_text::{YamlText, read_yaml};
 use crate::json::{self, Node};
 use crate::request::FieldValidation;
 use crate::schema::{self, TypeRef};
-use crate::status::{Reason, Status};
+use crate::status::{Cause, Reason, Status};
 use crate::{Kind, Object, conversion};
 
 /// What a body is written in.
@@ -164,9 +164,23 @@ pub fn decode_value_at(
         let (given, wanted) = (join(&named.group, &named.version), expected.api_version());
         return Err(bad_request(format!("the API version in the data ({given}) does not match the expected API version ({wanted})")));
     }
+    if expected.is_custom && named.kind != expected.kind {
+        return Err(wrong_custom_kind(expected, &named.kind, &node));
+    }
     let value = stamped(expected, canonical(of, &node));
     let warnings = if validation == FieldValidation::Warn { words::warnings(&strict) } else { vec![] };
     Ok(Decoded { value, warnings })
+}
+
+/// A custom object of another kind is well-formed, but not valid.
+fn wrong_custom_kind(expected: &Expected<'_>, kind: &str, node: &Node) -> Box<Status> {
+    let name = node.get("metadata").and_then(|m| m.get("name")).and_then(Node::as_text).unwrap_or_default();
+    let message = format!("Invalid value: {kind:?}: must be {}", expected.kind);
+    let text = format!("{kind}.{} {name:?} is invalid: kind: {message}", expected.group);
+    let mut status = Status::new(Reason::Invalid, text);
+    (status.group, status.kind, status.name) = (expected.group.into(), kind.into(), name.into());
+    status.causes = vec![Cause { reason: "FieldValueInvalid".into(), message, field: "kind".into() }];
+    Box::new(status)
 }
 
 fn bad_request(message: String) -> Box<Status> {

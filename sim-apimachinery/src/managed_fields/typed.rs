@@ -22,7 +22,7 @@ pub(super) enum Node<'a> {
 pub(super) fn node<'a>(of: TypeRef<'a>, value: &Value) -> Node<'a> {
     match (of.shape(), value) {
         (Shape::Struct(_, false) | Shape::Map(_, false), Value::Object(_) | Value::Null) => Node::Map,
-        (Shape::Any, Value::Object(_)) => Node::Map,
+        (Shape::Any, Value::Object(_)) if !of.is_sealed() => Node::Map,
         (Shape::List(_, ListType::Atomic), _) => Node::Leaf,
         (Shape::List(item, list_type), Value::Array(_) | Value::Null) => Node::List(item, list_type),
         _ => Node::Leaf,

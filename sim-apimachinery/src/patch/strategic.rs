@@ -165,11 +165,9 @@ pub(super) fn without_nulls(value: Value) -> Value {
 /// A new value without directives; none if it is one to delete.
 pub(super) fn without_directives(value: Value) -> Option<Value> {
     match value {
-        Value::Object(mut map) => {
-            match map.remove(DIRECTIVE).as_ref().and_then(Value::as_str) {
-                Some("delete") => return None,
-                Some("replace") if map.is_empty() => return None,
-                _ => {}
+        Value::Object(map) => {
+            if map.contains_key(DIRECTIVE) {
+                return None;
             }
             let is_field = |k: &str| k != RETAIN_KEYS && !k.starts_with(ELEMENT_ORDER) && !k.starts_with(DELETE_LIST);
             let fields = map.into_iter().filter(|(k, _)| is_field(k));

@@ -1,9 +1,10 @@
 //! JSON as the API server writes it: fields that are always there get their zero value, others that hold nothing are left
-//! out, and fields that no type has are gone.
+//! out, fields that no type has are gone, and a whole number is written without a point. An empty list comes out of the store
+//! as no list at all.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-use super::{Presence, Shape, TypeRef};
+use super::{Field, Presence, Scalar, Shape, TypeRef};
 
 /// The value as it comes out of the server's decoder and encoder.
 pub fn as_encoded(of: TypeRef<'_>, value: Value) -> Value {
@@ -13,7 +14,18 @@ pub fn as_encoded(of: TypeRef<'_>, value: Value) -> Value {
             Value::Object(map.into_iter().map(|(name, value)| (name, as_encoded(inner, value))).collect())
         }
         (Shape::List(item, _), Value::Array(list)) => Value::Array(list.into_iter().map(|value| as_encoded(item, value)).collect()),
+        (Shape::Scalar(Scalar::Double), Value::Number(number)) => Value::Number(without_point(number)),
         (_, value) => value,
+    }
+}
+
+/// A floating point number as Go writes it.
+fn without_point(number: Number) -> Number {
+    /// Whole numbers up to here are exact.
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() <= WHOLE_MAX => Number::from(value as i64),
+        _ => number,
     }
 }
 
@@ -24,6 +36,7 @@ fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>) -> Map<String, Va
         let value = map.remove(name).filter(|v| !v.is_null()).map(|v| as_encoded(TypeRef::new(&field.field_type), v));
         let shown = match (&field.presence, value) {
             (Presence::Always(zero), None) => Some(zero.clone()),
+            (Presence::Always(Value::Null), Some(Value::Array(list))) if list.is_empty() => Some(Value::Null),
             (Presence::WhenNotZero, Some(value)) if is_zero(&value) => None,
             (_, value) => value,
         };
@@ -35,6 +48,18 @@ fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>) -> Map<String, Va
         out.extend(map);
     }
     out
+}
+
+impl Field {
+    /// Whether the value is the one that a field of this kind has when nobody sets it.
+    pub(crate) fn holds_nothing(&self, value: &Value) -> bool {
+        match &self.presence {
+            Presence::WhenSet | Presence::Always(Value::Null) => value.is_null(),
+            Presence::WhenNotZero => is_zero(value),
+            Presence::Always(Value::Object(_)) => value.as_object().is_some_and(Map::is_empty),
+            Presence::Always(zero) => zero == value,
+        }
+    }
 }
 
 fn is_zero(value: &Value) -> bool {

@@ -65,12 +65,12 @@ pub enum Type {
     Scalar(Scalar),
     /// Any JSON value.
     Any,
-    /// The type of that number in the table; `atomic` if this field makes it one value.
+    /// The type of that number in the table.
     Ref {
         /// Its number.
         number: usize,
-        /// Whether it is one value here.
-        atomic: bool,
+        /// Whether it is one value here, if the field says so and not the type.
+        atomic: Option<bool>,
     },
     /// A struct written in place, as in the schema of a custom resource.
     Inline {
@@ -197,10 +197,15 @@ impl<'a> TypeRef<'a> {
             Type::Scalar(scalar) => Shape::Scalar(*scalar),
             Type::Any => Shape::Any,
             Type::Ref { number, atomic } => struct_shape(table::definition(*number), *atomic),
-            Type::Inline { definition, atomic } => struct_shape(definition, *atomic),
+            Type::Inline { definition, atomic } => struct_shape(definition, atomic.then_some(true)),
             Type::List { item, list_type } => Shape::List(TypeRef(item), list_type),
             Type::Map { value, atomic } => Shape::Map(TypeRef(value), *atomic),
         }
+    }
+
+    /// Whether a value of it is one value although nobody described it (`RawExtension`).
+    pub fn is_sealed(self) -> bool {
+        matches!(self.0, Type::Ref { number, .. } if table::definition(*number).atomic && table::definition(*number).alias.is_some())
     }
 
     /// The struct's definition, if it is a struct.
@@ -254,10 +259,10 @@ impl<'a> TypeRef<'a> {
 /// The type of a value nobody described.
 const ANY: TypeRef<'static> = TypeRef(&Type::Any);
 
-fn struct_shape(definition: &Definition, atomic: bool) -> Shape<'_> {
+fn struct_shape(definition: &Definition, atomic: Option<bool>) -> Shape<'_> {
     match &definition.alias {
         Some(alias) => TypeRef(alias).shape(),
-        None => Shape::Struct(definition, atomic || definition.atomic),
+        None => Shape::Struct(definition, atomic.unwrap_or(definition.atomic)),
     }
 }
 

@@ -27,7 +27,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         }
     }
     let definitions = lines.iter().map(|_| OnceLock::new()).collect();
-    let refs = (0..lines.len()).map(|number| Type::Ref { number, atomic: false }).collect();
+    let refs = (0..lines.len()).map(|number| Type::Ref { number, atomic: None }).collect();
     Table { kinds, lines, definitions, refs }
 });
 
@@ -67,6 +67,7 @@ fn parse(line: &str) -> Definition {
 struct Attributes {
     required: bool,
     atomic: bool,
+    granular: bool,
     set: bool,
     keys: Vec<String>,
     patch: PatchStrategy,
@@ -102,6 +103,7 @@ fn note(found: &mut Attributes, letter: char, argument: &str) {
     match letter {
         'r' => found.required = true,
         'a' => found.atomic = true,
+        'g' => found.granular = true,
         'e' => found.set = true,
         'k' => found.keys = argument.split(',').map(str::to_owned).collect(),
         'M' => found.patch.merge = true,
@@ -125,9 +127,13 @@ fn of_text(text: &str, attributes: &Attributes) -> Type {
     match text.as_bytes().first() {
         Some(b'[') => Type::List { item: inner(), list_type: list_type(attributes) },
         Some(b'{') => Type::Map { value: inner(), atomic: attributes.atomic },
-        Some(b'*') => Type::Ref { number: text[1..].parse().expect("generated: a number"), atomic: attributes.atomic },
+        Some(b'*') => Type::Ref { number: text[1..].parse().expect("generated: a number"), atomic: reference_atomic(attributes) },
         _ => SCALARS.get(text).map_or(Type::Any, |scalar| Type::Scalar(*scalar)),
     }
+}
+
+fn reference_atomic(attributes: &Attributes) -> Option<bool> {
+    if attributes.granular { Some(false) } else { attributes.atomic.then_some(true) }
 }
 
 fn list_type(attributes: &Attributes) -> ListType {

@@ -33,7 +33,7 @@ pub fn deployment_update(next: &Deployment, current: &Deployment, errors: &mut E
     metadata::validate_update(&next.metadata, &current.metadata, errors);
     let (spec, before) = (next.spec.clone().unwrap_or_default(), current.spec.clone().unwrap_or_default());
     deployment_spec(&spec, Some(&before.template), errors);
-    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, label_selector);
+    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, selector_shown);
 }
 
 /// What is wrong with a new replica set.
@@ -47,7 +47,7 @@ pub fn replica_set_update(next: &ReplicaSet, current: &ReplicaSet, errors: &mut 
     metadata::validate_update(&next.metadata, &current.metadata, errors);
     let (spec, before) = (next.spec.clone().unwrap_or_default(), current.spec.clone().unwrap_or_default());
     replica_set_spec(&spec, before.template.as_ref(), errors);
-    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, label_selector);
+    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, selector_shown);
 }
 
 /// What is wrong with a new daemon set.
@@ -60,7 +60,7 @@ pub fn daemon_set_create(set: &DaemonSet, errors: &mut Errors) {
 pub fn daemon_set_update(next: &DaemonSet, current: &DaemonSet, errors: &mut Errors) {
     metadata::validate_update(&next.metadata, &current.metadata, errors);
     let (spec, before) = (next.spec.clone().unwrap_or_default(), current.spec.clone().unwrap_or_default());
-    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, label_selector);
+    errors.immutable(&SPEC.child("selector"), &spec.selector, &before.selector, selector_shown);
     daemon_set_spec(&spec, Some(&before.template), errors);
 }
 
@@ -156,6 +156,11 @@ fn daemon_set_spec(spec: &DaemonSetSpec, before: Option<&PodTemplateSpec>, error
     if let Some(limit) = spec.revision_history_limit {
         errors.not_negative(&SPEC.child("revisionHistoryLimit"), limit.into());
     }
+}
+
+/// A selector that may not be there.
+fn selector_shown(selector: &LabelSelector) -> Raw {
+    if is_given(selector) { label_selector(selector) } else { Raw("null".into()) }
 }
 
 /// Whether a selector was written at all: the decoder marks one that is there but empty.

@@ -23,6 +23,7 @@ impl ApiServer {
             return Err(Box::new(Status::not_found(key.kind, &key.name)));
         }
         let owners = current.as_ref().map(|c| (*self.managers(c)).clone()).unwrap_or_default();
+        self.check_versions(&shape, current.as_ref(), intent, &owners, call)?;
         let (next, owners) = applied(&shape, part, current.as_ref(), intent, owners, force, call)?;
         match (current, next) {
             (None, next) => self.create_applied(key, next, &shape, owners, call),
@@ -34,6 +35,19 @@ impl ApiServer {
                 self.replace_owned(&current, next, part, Some(owners), call)
             }
         }
+    }
+
+    /// An object that cannot be seen at a version its owners wrote at cannot be applied to.
+    fn check_versions(&self, shape: &Shape, current: Option<&Object>, intent: &Value, owners: &Managers, call: &Call<'_>) -> Outcome<()> {
+        let live = current.map_or_else(|| shape.empty(), |c| shape.value(c));
+        let refused = |why: String| Err(Box::new(Status::new(Reason::Unknown, why)));
+        let own = owners.iter().filter(|(m, _)| m.operation == Operation::Apply && m.name == *call.manager);
+        let own: Managers = own.map(|(m, o)| (m.clone(), o.clone())).collect();
+        if let Some(why) = super::ownership::convert_error(shape, &self.custom, &own, [&live, intent]) {
+            let (_, why) = why.split_once(": ").unwrap_or_default();
+            return refused(format!("failed to prune fields: failed to convert merged object to last applied version: {why}"));
+        }
+        super::ownership::convert_error(shape, &self.custom, owners, [&live, intent]).map_or(Ok(()), refused)
     }
 
     fn create_applied(

@@ -43,10 +43,11 @@ impl ApiServer {
         sim_apimachinery::defaults::default_object(&mut object);
         super::apiextensions::default_definition(&mut object);
         super::admission_policies::default_registration(&mut object);
-        let written = (call.user.is_some() || changed_by_server(kind)).then(|| object.clone());
-        strategy::prepare_for_create(&mut object);
+        let mut written = (call.user.is_some() || changed_by_server(kind)).then(|| object.clone());
+        written.iter_mut().for_each(strategy::as_written);
+        strategy::prepare_for_create(&mut object, &call.now.to_time());
         self.admit(&mut object, &Asked::create(), call)?;
-        strategy::finish_create(&mut object);
+        strategy::finish_create(&mut object, &call.now.to_time());
         strategy::infrastructure::prepare_for_create(&mut object, call.user.as_deref(), &call.now.to_time());
         pod_strategy::finish_create(&mut object, &mut call.warnings);
         self.allocate(&mut object, None, call)?;
@@ -88,6 +89,10 @@ impl ApiServer {
             return Ok(());
         }
         let kind = object.kind();
+        if kind == Kind::LimitRange && object.metadata().generate_name.as_deref().is_none_or(str::is_empty) {
+            object.metadata_mut().name = Some(self.random.uuid());
+            return Ok(());
+        }
         // An object without both is refused with whatever else is wrong with it.
         let Some(base) = object.metadata().generate_name.clone().filter(|b| !b.is_empty()) else { return Ok(()) };
         let end = (0..=base.len().min(GENERATED_BASE_MAX)).rev().find(|i| base.is_char_boundary(*i)).unwrap_or(0);
@@ -123,7 +128,7 @@ impl ApiServer {
 /// Kinds whose new objects the server changes outside of their status: what it adds nobody owns.
 fn changed_by_server(kind: Kind) -> bool {
     use Kind as K;
-    matches!(kind, K::Pod | K::Node | K::PersistentVolumeClaim | K::PersistentVolume | K::Service | K::Namespace)
+    matches!(kind, K::Pod | K::Node | K::PersistentVolumeClaim | K::PersistentVolume | K::Service | K::Namespace | K::Job)
 }
 
 fn begin_metadata(metadata: &mut ObjectMeta, kind: Kind, now: SimTime, uid: String) {

@@ -15,17 +15,27 @@ const JOB_WARNING: &str = "child pods are preserved by default when jobs are del
 
 impl ApiServer {
     pub(super) fn delete(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
+        warn_of_orphans(key.kind, options, call);
+        self.delete_one(key, options, true, call)
+    }
+
+    /// Deletes an object that is named in the request, or one of a collection.
+    fn delete_one(&mut self, key: &ObjectKey, options: &DeleteOptions, is_named: bool, call: &mut Call<'_>) -> Outcome<Object> {
+        use super::admission_policies::Attributes;
         let current = self.get(key)?;
         check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
-        self.ask_policies(&super::admission_policies::Attributes::delete(&current), call)?;
+        let attributes = Attributes::delete(&current);
+        self.ask_policies(&if is_named { attributes } else { Attributes { name: "", ..attributes } }, call)?;
         self.ask_webhooks_of_deletion(&current, call)?;
         let mut next = current.clone();
+        if super::apiextensions::begin_deletion(&mut next, call.now.to_time()) {
+            return self.store_next(&current, next, call);
+        }
         set_propagation_finalizer(&mut next, options.propagation.or_else(|| default_propagation(key.kind, call)));
         if let Object::Namespace(_) = current {
             return self.delete_namespace(&current, next, call);
         }
-        super::apiextensions::begin_deletion(&mut next, call.now.to_time());
         let grace = grace_seconds(&current, options);
         let held = next.metadata().finalizers.as_ref().is_some_and(|f| !f.is_empty());
         if grace == 0 && !held {
@@ -70,10 +80,14 @@ impl ApiServer {
         options: &DeleteOptions,
         call: &mut Call<'_>,
     ) -> Outcome<Page> {
+        warn_of_orphans(kind, options, call);
         let page = self.list_page(kind, namespace, selected)?;
         for item in &page.items {
-            // Whatever is gone meanwhile is gone; a namespace that is going already is no failure either.
-            let _outcome = self.delete(&item.key(), options, call);
+            match self.delete_one(&item.key(), options, false, call) {
+                // The first failure ends it; what is gone meanwhile is none. Components go on.
+                Err(status) if status.reason != Reason::NotFound && call.user.is_some() => return Err(status),
+                _ => {}
+            }
         }
         Ok(page)
     }
@@ -94,12 +108,28 @@ fn check_immortal(object: &Object, call: &Call<'_>) -> Outcome<()> {
 }
 
 fn check_preconditions(current: &Object, options: &DeleteOptions) -> Outcome<()> {
+    if current.kind() == Kind::CustomResourceDefinition {
+        return check_definition(current, options);
+    }
     if let Some(uid) = options.uid.as_deref().filter(|u| *u != current.uid()) {
         return changed(current, "UID", uid, current.uid(), "deleted and then recreated");
     }
     let version = current.metadata().resource_version.as_deref().unwrap_or_default();
     if let Some(wanted) = options.resource_version.as_deref().filter(|v| *v != version) {
         return changed(current, "ResourceVersion", wanted, version, "modified");
+    }
+    Ok(())
+}
+
+/// Definitions are compared by a storage of their own, which has words of its own.
+fn check_definition(current: &Object, options: &DeleteOptions) -> Outcome<()> {
+    let version = current.metadata().resource_version.as_deref().unwrap_or_default();
+    let asked = [("UID", &options.uid, current.uid()), ("ResourceVersion", &options.resource_version, version)];
+    for (what, wanted, found) in asked {
+        if let Some(wanted) = wanted.as_deref().filter(|w| *w != found) {
+            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+            return Err(Box::new(Status::conflict(current.kind(), current.name(), &why)));
+        }
     }
     Ok(())
 }
@@ -119,14 +149,16 @@ fn changed(current: &Object, what: &str, wanted: &str, found: &str, how: &str) -
 
 /// What becomes of dependents if the client does not say: those of jobs and replication controllers stay, for a user.
 /// (Components say what they want.)
-fn default_propagation(kind: Kind, call: &mut Call<'_>) -> Option<Propagation> {
-    if call.user.is_none() || !matches!(kind, Kind::Job | Kind::ReplicationController) {
-        return None;
-    }
-    if kind == Kind::Job {
+fn default_propagation(kind: Kind, call: &Call<'_>) -> Option<Propagation> {
+    let orphans = call.user.is_some() && matches!(kind, Kind::Job | Kind::ReplicationController);
+    orphans.then_some(Propagation::Orphan)
+}
+
+/// Whoever deletes jobs without saying what becomes of their pods is warned, even if there are none.
+fn warn_of_orphans(kind: Kind, options: &DeleteOptions, call: &mut Call<'_>) {
+    if kind == Kind::Job && options.propagation.is_none() && call.user.is_some() {
         call.warnings.push(JOB_WARNING.into());
     }
-    Some(Propagation::Orphan)
 }
 
 fn set_propagation_finalizer(object: &mut Object, propagation: Option<Propagation>) {

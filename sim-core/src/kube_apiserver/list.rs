@@ -15,6 +15,8 @@ struct Place {
     /// `None` is the latest.
     revision: Option<u64>,
     start: Option<String>,
+    /// The revision that must have been reached.
+    not_older: u64,
 }
 
 const TOO_OLD: &str = "The resourceVersion for the provided list is too old.";
@@ -27,6 +29,7 @@ impl ApiServer {
     pub fn list_page(&self, kind: Kind, namespace: &str, options: &ListOptions) -> Outcome<Page> {
         let selection = self.selection(kind, options, false)?;
         let place = place(options)?;
+        self.check_reached(place.not_older)?;
         let objects = match place.revision {
             None => self.keyed(kind, namespace),
             Some(revision) => self.at_revision(kind, namespace, revision, &place)?,
@@ -101,7 +104,7 @@ fn place(options: &ListOptions) -> Outcome<Place> {
         if !matches!(version, "" | "0") {
             return Err(bad("specifying resource version is not allowed when using continue".into()));
         }
-        return Ok(Place { revision: u64::try_from(token.revision).ok(), start: Some(token.start) });
+        return Ok(Place { revision: u64::try_from(token.revision).ok(), start: Some(token.start), not_older: 0 });
     }
     let wanted = parse_resource_version(version).map_err(|e| bad(format!("invalid resource version: {e}")))?;
     let exact = match options.resource_version_match.as_str() {
@@ -109,7 +112,7 @@ fn place(options: &ListOptions) -> Outcome<Place> {
         "" => options.limit > 0 && wanted > 0,
         _ => false,
     };
-    Ok(Place { revision: exact.then_some(wanted), start: None })
+    Ok(Place { revision: exact.then_some(wanted), start: None, not_older: wanted })
 }
 
 fn expired(place: &Place) -> Status {

@@ -34,6 +34,7 @@ mod shape;
 mod strategy;
 mod typed_patch;
 mod update;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ pub struct ApiServer {
     custom: apiextensions::Registry,
     ownership: Ownership,
     policies: admission_policies::Policies,
+    upkeep: upkeep::Pending,
 }
 
 /// What a request in progress knows besides its body.
@@ -119,6 +121,7 @@ impl ApiServer {
             custom: Default::default(),
             ownership: Ownership::default(),
             policies: Default::default(),
+            upkeep: Default::default(),
         }
     }
 
@@ -160,6 +163,7 @@ impl ApiServer {
         let answer = self.available(&verb).and_then(|()| self.dispatch(verb, &mut call));
         self.settle_allocation(answer.is_ok(), &mut call);
         self.settle_definitions(&mut call);
+        self.settle_upkeep(&mut call);
         let answer = answer.map_err(|status| named_as_asked(status, call.api_version.as_deref()));
         if let Err(status) = &answer
             && (status.reason != Reason::NotFound || !text.0)
@@ -236,11 +240,14 @@ impl ApiServer {
         if call.dry_run {
             return Ok(self.shown_dry(None, object, call));
         }
+        let mut object = object;
+        strategy::read_back(&mut object);
         let write = self.write(&key, call);
         self.bindings.changed(None, Some(&object));
         let stored = self.etcd.create(self.to_storage(object), write);
         let stored = stored.map_err(|_| Box::new(Status::already_exists(kind, &key.name)))?;
         self.note_definition(&key);
+        self.note_upkeep(&key);
         Ok(self.present(&stored, kind))
     }
 
@@ -259,6 +266,7 @@ impl ApiServer {
         let stored = self.etcd.update(self.to_storage(next), current.resource_version(), write);
         let stored = stored.map_err(|_| Box::new(Status::object_modified(kind, &key.name)))?;
         self.note_definition(&key);
+        self.note_upkeep(&key);
         Ok(self.present(&stored, kind))
     }
 
@@ -299,6 +307,7 @@ impl ApiServer {
         let write = self.write(key, call);
         let gone = self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))?;
         self.note_definition(key);
+        self.note_upkeep(key);
         Ok(self.present(&gone, key.kind))
     }
 

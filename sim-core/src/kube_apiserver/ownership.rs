@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::Value;
 use sim_apimachinery::managed_fields::{self, Managers, Operation};
-use sim_apimachinery::{Object, ObjectKey};
+use sim_apimachinery::{Kind, Object, ObjectKey};
 
 use super::apiextensions::Registry;
 use super::shape::Shape;
@@ -152,7 +153,26 @@ fn fold(step: &Step<'_>, managers: Managers) -> Managers {
     let written = step.tracking.written.as_ref().unwrap_or(step.object);
     let write = shape.write(step.manager, Operation::Update, step.tracking, step.time);
     let live = step.previous.map_or_else(|| shape.empty(), |p| shape.value(p));
-    managed_fields::update(&write, &live, &shape.value(written), managers)
+    let new = shape.value(written);
+    match convert_error(&shape, step.custom, &managers, [&live, &new]) {
+        None => managed_fields::update(&write, &live, &new, managers),
+        // A real server drops the owners it cannot compute any more, and serves the request all the same.
+        Some(_) => Managers::default(),
+    }
+}
+
+/// Why an object cannot be seen at a version that one of its owners wrote at: converting a custom object changes no field, so one
+/// that only the newer version declares is in the way. The values are those before and after the write.
+pub(super) fn convert_error(shape: &Shape, custom: &Registry, managers: &Managers, values: [&Value; 2]) -> Option<String> {
+    if !matches!(shape.kind(), Kind::Custom(_)) {
+        return None;
+    }
+    managers.values().filter(|owned| owned.api_version != shape.api_version()).find_map(|owned| {
+        let other = Shape::of(shape.kind(), Some(&owned.api_version), custom);
+        let words = ["failed to convert old object", "failed to convert new object"];
+        let why = |(word, value): (&str, &Value)| Some(format!("{word}: {}", managed_fields::intent_error(other.type_ref(), value)?));
+        words.into_iter().zip(values).find_map(why)
+    })
 }
 
 /// What a client wrote into `metadata.managedFields`.

@@ -33,7 +33,10 @@ impl ApiServer {
         let shown = if call.user.is_some() { self.with_managed_fields(&current) } else { current.clone() };
         let before = shape.value(&shown);
         let after = patched(shape.type_ref(), &before, &patch)?;
-        let next = decode_patched(key, &shape, &patch, (&before, &after), call)?;
+        let mut next = decode_patched(key, &shape, &patch, (&before, &after), call)?;
+        if next.namespace().is_empty() && !key.namespace.is_empty() {
+            next.metadata_mut().namespace = Some(key.namespace.to_string());
+        }
         preconditions::check_name(&next, &key.namespace, &key.name)?;
         preconditions::check_patched(&current, &next)?;
         self.replace(&current, next, part, call)

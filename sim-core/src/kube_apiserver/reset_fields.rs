@@ -21,21 +21,29 @@ fn of_status(kind: Kind) -> Set {
         K::Deployment => Set::of_fields(&[&["spec"], &["metadata", "labels"]]),
         K::Pod => Set::of_fields(&[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]),
         K::CertificateSigningRequest => Set::of_fields(&[&["spec"], &["status", "conditions"]]),
-        K::ValidatingAdmissionPolicy
-        | K::StorageVersion
-        | K::FlowSchema
-        | K::PriorityLevelConfiguration
-        | K::ServiceCIDR
-        | K::DeviceTaintRule
-        | K::ResourceClaim
-        | K::ResourcePoolStatusRequest
-        | K::PodGroup
-        | K::VolumeAttachment
-        | K::StorageVersionMigration
-        | K::APIService
-        | K::Custom(_) => Set::of_fields(&[&["spec"], &["metadata"]]),
+        K::APIService | K::Custom(_) => Set::of_fields(&[&["spec"], &["metadata"]]),
+        _ if keeps_metadata(kind) => Set::of_fields(&[&["spec"], &["metadata"]]),
         _ => Set::of_fields(&[&["spec"]]),
     }
+}
+
+/// Whether a write to the status of such an object leaves all of its metadata as it is.
+pub fn keeps_metadata(kind: Kind) -> bool {
+    use Kind as K;
+    matches!(
+        kind,
+        K::ValidatingAdmissionPolicy
+            | K::StorageVersion
+            | K::FlowSchema
+            | K::PriorityLevelConfiguration
+            | K::ServiceCIDR
+            | K::DeviceTaintRule
+            | K::ResourceClaim
+            | K::ResourcePoolStatusRequest
+            | K::PodGroup
+            | K::VolumeAttachment
+            | K::StorageVersionMigration
+    )
 }
 
 /// Steps of a path; `*` is any step.

@@ -53,6 +53,11 @@ impl Shape {
         }
     }
 
+    /// Its kind.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The `apiVersion`.
     pub(super) fn api_version(&self) -> &str {
         &self.api_version

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{
     NamespaceSpec, NamespaceStatus, PersistentVolumeClaimStatus, PersistentVolumeStatus, Pod, PodCondition, PodStatus, ServiceStatus,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sim_apimachinery::{Kind, Object, Trait};
 
-use super::apiextensions;
+use super::{apiextensions, upkeep};
 
 pub mod disabled;
 pub mod infrastructure;
 mod kinds;
 
-pub use kinds::stamp_transition;
+pub use kinds::{as_written, read_back, stamp_transition};
 
 /// Before defaults and admission: the status is not the writer's (a kubelet's Node excepted).
-pub fn prepare_for_create(object: &mut Object) {
-    if !matches!(object.kind(), Kind::Node | Kind::APIService) {
+pub fn prepare_for_create(object: &mut Object, now: &Time) {
+    if object.kind() != Kind::Node {
         object.reset_status();
     }
     match object {
@@ -40,25 +41,27 @@ pub fn prepare_for_create(object: &mut Object) {
         Object::PersistentVolumeClaim(claim) => {
             Arc::make_mut(claim).status = Some(PersistentVolumeClaimStatus { phase: Some("Pending".into()), ..Default::default() });
         }
+        Object::APIService(service) => upkeep::begin_api_service(Arc::make_mut(service), now),
         Object::CustomResourceDefinition(crd) => apiextensions::begin_definition(Arc::make_mut(crd)),
         _ => {}
     }
 }
 
 /// After admission: what depends on the whole object.
-pub fn finish_create(object: &mut Object) {
+pub fn finish_create(object: &mut Object, now: &Time) {
     kinds::finish_create(object);
     if let Object::Pod(pod) = object {
         let pod = Arc::make_mut(pod);
-        pod.status = Some(first_pod_status(pod));
+        pod.status = Some(first_pod_status(pod, now));
     }
 }
 
-fn first_pod_status(pod: &Pod) -> PodStatus {
+fn first_pod_status(pod: &Pod, now: &Time) -> PodStatus {
     let gated = pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|g| !g.is_empty());
     let condition = PodCondition {
         type_: "PodScheduled".into(),
         status: "False".into(),
+        last_transition_time: Some(now.clone()),
         reason: Some("SchedulingGated".into()),
         message: Some("Scheduling is blocked due to non-empty scheduling gates".into()),
         ..Default::default()
@@ -90,7 +93,8 @@ pub fn prepare_for_update(current: &Object, next: &mut Object) {
 pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
     let mut merged = current.clone();
     merged.copy_status_from(next);
-    if !matches!(next, Object::Custom(_)) && next.metadata() != current.metadata() {
+    let keeps_metadata = matches!(next, Object::Custom(_)) || super::reset_fields::keeps_metadata(next.kind());
+    if !keeps_metadata && next.metadata() != current.metadata() {
         *merged.metadata_mut() = next.metadata().clone();
         keep_system_metadata(current, &mut merged);
         kinds::prepare_for_status_update(current, &mut merged);

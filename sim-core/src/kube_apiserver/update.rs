@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sim_apimachinery::managed_fields::Managers;
-use sim_apimachinery::{Kind, Object, Part, Reason, Status, validation};
+use sim_apimachinery::{Kind, Object, Part, Status, validation};
 
 use super::admission::Asked;
 use super::create::is_new_style;
@@ -52,7 +52,8 @@ impl ApiServer {
             super::apiextensions::default_definition(&mut next);
             super::admission_policies::default_registration(&mut next);
         }
-        let written = (call.user.is_some() && owners.is_none()).then(|| next.clone());
+        let mut written = (call.user.is_some() && owners.is_none()).then(|| next.clone());
+        written.iter_mut().for_each(strategy::as_written);
         if !matches!(part, Part::Status | Part::Finalize | Part::Approval) {
             self.check_escalation(Some(current), &next, call)?;
         }
@@ -83,7 +84,6 @@ impl ApiServer {
             Part::Finalize => finalize(current, next),
         }
         strategy::infrastructure::prepare_for_update(current, next, part, &call.now.to_time());
-        check_finalizers(current, next)?;
         // What components write to statuses is theirs to know: only the writes of users are checked.
         if part != Part::Status || call.user.is_some() {
             let own = self.extension_errors(next, Some(current), part, call)?;
@@ -118,7 +118,7 @@ impl ApiServer {
         self.remove(&current.key(), call)?;
         next.metadata_mut().resource_version.clone_from(&current.metadata().resource_version);
         if call.user.is_some() {
-            next.metadata_mut().managed_fields = owners.map(|o| sim_apimachinery::managed_fields::encode(&o));
+            next.metadata_mut().managed_fields = owners.filter(|o| !o.is_empty()).map(|o| sim_apimachinery::managed_fields::encode(&o));
         }
         Ok(next)
     }
@@ -173,26 +173,6 @@ fn finalize(current: &Object, next: &mut Object) {
     if let Object::Namespace(n) = next {
         Arc::make_mut(n).spec = finalizers;
     }
-}
-
-fn check_finalizers(current: &Object, next: &Object) -> Outcome<()> {
-    if !current.is_deleting() {
-        return Ok(());
-    }
-    let before = current.metadata().finalizers.clone().unwrap_or_default();
-    let added: Vec<String> =
-        next.metadata().finalizers.iter().flatten().filter(|f| !before.contains(f)).map(|f| format!("{f:?}")).collect();
-    if added.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-        added.join(", ")
-    );
-    let cause = sim_apimachinery::Cause { reason: "FieldValueForbidden".into(), message, field: "metadata.finalizers".into() };
-    let status = Status::invalid(next.kind(), next.name(), vec![cause]);
-    debug_assert_eq!(status.reason, Reason::Invalid);
-    Err(Box::new(status))
 }
 
 /// The kinds a PUT makes when they are not there.

@@ -12,6 +12,7 @@ use sim_apimachinery::quota::{self, Usage};
 use sim_apimachinery::{Kind, Object, Part, Status, Typed};
 
 use super::{ApiServer, Asked, Call, Outcome, Plugin};
+use crate::etcd::Tracking;
 use crate::time::SimTime;
 
 pub(super) const PLUGIN: Plugin = Plugin { name: "ResourceQuota", change: None, check: Some(check) };
@@ -40,7 +41,10 @@ impl ApiServer {
         for (before, used) in charged {
             let mut after = (*before).clone();
             after.status.get_or_insert_default().used = Some(quota::to_quantities(&used));
-            self.store_next(&Object::ResourceQuota(before), after.into(), call)?;
+            let mut own = Call::of_component(call.now, &Arc::from("kube-apiserver"), call.trace);
+            own.cause = call.cause;
+            own.tracking = Some(Box::new(Tracking { api_version: None, part: Part::Status, written: None, managers: None }));
+            self.store_next(&Object::ResourceQuota(before), after.into(), &mut own)?;
         }
         Ok(())
     }

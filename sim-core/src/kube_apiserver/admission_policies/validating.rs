@@ -1,7 +1,7 @@
 //! Validating policies: what they say of a request, and what becomes of it.
 //! Source: apiserver pkg/admission/plugin/policy/validating/{dispatcher,validator}.go.
 
-use sim_apimachinery::{Cause, Kind, Object, Reason, Status};
+use sim_apimachinery::{Cause, Kind, Reason, Status};
 use sim_cel::Value;
 
 use super::program::{Policy, Validation};
@@ -124,7 +124,12 @@ fn act(
 }
 
 fn denied(request: &Attributes<'_>, text: &str, objection: &Objection) -> Status {
-    let name = request.object.or(request.old).map(Object::name).unwrap_or(request.name);
+    let name = match (request.name, request.object) {
+        ("", Some(object)) if !object.name().is_empty() => object.name(),
+        ("", Some(object)) => object.metadata().generate_name.as_deref().unwrap_or("Unknown"),
+        ("", None) => "Unknown",
+        (name, _) => name,
+    };
     let mut status = Status::forbidden(request.kind, name, text);
     status.reason = match objection.reason.as_deref() {
         Some("Forbidden") => Reason::Forbidden,

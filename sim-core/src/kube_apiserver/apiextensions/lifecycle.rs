@@ -182,19 +182,22 @@ impl ApiServer {
     }
 }
 
-/// A definition whose deletion begins is held until its instances are gone.
-pub(in crate::kube_apiserver) fn begin_deletion(object: &mut Object, now: Time) {
-    let Object::CustomResourceDefinition(crd) = object else { return };
+/// A definition whose deletion begins is held until its instances are gone; whether this is one. Its storage does not use the
+/// common way of deletion, which would count the generation and tell a grace period.
+pub(in crate::kube_apiserver) fn begin_deletion(object: &mut Object, now: Time) -> bool {
+    let Object::CustomResourceDefinition(crd) = object else { return false };
     if crd.metadata.deletion_timestamp.is_some() {
-        return;
+        return false;
     }
     let crd = Arc::make_mut(crd);
+    crd.metadata.deletion_timestamp = Some(now.clone());
     let finalizers = crd.metadata.finalizers.get_or_insert_default();
     if !finalizers.iter().any(|f| f == CLEANUP_FINALIZER) {
         finalizers.push(CLEANUP_FINALIZER.into());
     }
     let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
     set_condition(crd.status.get_or_insert_default(), now, ["Terminating", "True", "InstanceDeletionPending", message]);
+    true
 }
 
 /// The names accepted of those that are asked for, and the last conflict: its reason and message.

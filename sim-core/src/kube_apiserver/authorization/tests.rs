@@ -103,6 +103,10 @@ fn everybody_may_look_at_the_version_and_the_authenticated_at_discovery() {
     let alice = user("alice", &[]);
     let may = |user, path| server.apiserver.authorize(&Attributes::for_path(user, "get", path)).allowed;
     assert!(may(&anonymous, "/version") && may(&alice, "/version"));
+    // The recorded cluster shows everybody where tokens are explained, but the keys to service accounts only.
+    let account = user("system:serviceaccount:here:default", &["system:serviceaccounts"]);
+    assert!(may(&anonymous, "/.well-known/openid-configuration") && may(&alice, "/.well-known/openid-configuration"));
+    assert!(may(&account, "/openid/v1/jwks") && !may(&alice, "/openid/v1/jwks") && !may(&anonymous, "/openid/v1/jwks"));
     assert!(!may(&anonymous, "/api") && may(&alice, "/api") && may(&alice, "/apis/apps/v1") && !may(&alice, "/nosuch"));
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{PersistentVolume, Service};
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, Service, ServiceAccount};
 use sim_apimachinery::Object;
 
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -22,6 +22,7 @@ pub fn finish_create(object: &mut Object) {
             set_template_generation(set, sent.max(1));
         }
         Object::StatefulSet(set) => drop_max_unavailable(Arc::make_mut(set), None),
+        Object::ServiceAccount(account) => keep_names(Arc::make_mut(account)),
         Object::Lease(lease) => drop_coordination(Arc::make_mut(lease), None),
         Object::PersistentVolume(volume) => {
             let volume = Arc::make_mut(volume);
@@ -42,6 +43,7 @@ pub fn prepare_for_update(current: &Object, next: &mut Object) {
             set_template_generation(Arc::make_mut(next), template_generation(current) + i64::from(changed));
         }
         (Object::StatefulSet(current), Object::StatefulSet(next)) => drop_max_unavailable(Arc::make_mut(next), Some(current)),
+        (_, Object::ServiceAccount(next)) => keep_names(Arc::make_mut(next)),
         (Object::Lease(current), Object::Lease(next)) => drop_coordination(Arc::make_mut(next), Some(current)),
         (Object::Service(_), Object::Service(next)) => drop_internal_policy(Arc::make_mut(next)),
         (Object::Secret(current), Object::Secret(next)) if next.type_.as_deref().unwrap_or_default().is_empty() => {
@@ -76,7 +78,32 @@ pub fn prepare_for_status_update(current: &Object, next: &mut Object) {
             Arc::make_mut(next).metadata.labels = current.metadata.labels.clone();
         }
         (Object::PersistentVolume(current), Object::PersistentVolume(next)) => keep_transition(current, Arc::make_mut(next)),
+        (Object::APIService(current), Object::APIService(next)) => {
+            let (kept, metadata) = (&current.metadata, &mut Arc::make_mut(next).metadata);
+            metadata.labels.clone_from(&kept.labels);
+            metadata.annotations.clone_from(&kept.annotations);
+            metadata.finalizers.clone_from(&kept.finalizers);
+            metadata.owner_references.clone_from(&kept.owner_references);
+        }
         _ => {}
+    }
+}
+
+/// As the writer's version shows an object: what has no field there is an annotation, which so is the writer's too.
+pub fn as_written(object: &mut Object) {
+    if let Object::DaemonSet(set) = object {
+        let set = Arc::make_mut(set);
+        set_template_generation(set, template_generation(set));
+    }
+}
+
+/// What becomes of a new object when it is read back: defaults are filled in again, and a job's labels are by now its pods'.
+pub fn read_back(object: &mut Object) {
+    if let Object::Job(job) = object
+        && job.metadata.labels.as_ref().is_none_or(BTreeMap::is_empty)
+    {
+        let job = Arc::make_mut(job);
+        job.metadata.labels = job.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.labels.clone());
     }
 }
 
@@ -119,6 +146,13 @@ fn generate_selector(job: &mut Job) {
 fn drop_internal_policy(service: &mut Service) {
     if let Some(spec) = service.spec.as_mut().filter(|s| s.type_.as_deref() == Some("ExternalName")) {
         spec.internal_traffic_policy = None;
+    }
+}
+
+/// Of the secrets a service account names only the names are kept.
+fn keep_names(account: &mut ServiceAccount) {
+    for secret in account.secrets.iter_mut().flatten() {
+        *secret = ObjectReference { name: secret.name.take(), ..Default::default() };
     }
 }
 

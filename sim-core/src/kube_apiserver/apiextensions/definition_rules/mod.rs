@@ -31,7 +31,7 @@ const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float
 pub(crate) fn validate(crd: &CustomResourceDefinition, old: Option<&CustomResourceDefinition>) -> Vec<Cause> {
     let mut problems = Problems::default();
     let name = crd.metadata.name.as_deref().unwrap_or_default();
-    if old.is_none() && name != format!("{}.{}", crd.spec.names.plural, crd.spec.group) {
+    if old.is_none() && !name.is_empty() && name != format!("{}.{}", crd.spec.names.plural, crd.spec.group) {
         problems.invalid_text("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
     }
     spec(crd, &mut problems);
