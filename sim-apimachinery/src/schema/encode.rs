@@ -6,14 +6,23 @@ use serde_json::{Map, Number, Value};
 
 use super::{Field, Presence, Scalar, Shape, TypeRef};
 
-/// The value as it comes out of the server's decoder and encoder.
+/// The value as it comes out of the server's store and encoder.
 pub fn as_encoded(of: TypeRef<'_>, value: Value) -> Value {
+    encode(of, value, true)
+}
+
+/// The value as it comes out of the server's decoder and encoder: a list that was sent empty still is one.
+pub fn as_sent(of: TypeRef<'_>, value: Value) -> Value {
+    encode(of, value, false)
+}
+
+fn encode(of: TypeRef<'_>, value: Value, is_stored: bool) -> Value {
     match (of.shape(), value) {
-        (Shape::Struct(..), Value::Object(map)) => Value::Object(encode_struct(of, map)),
+        (Shape::Struct(..), Value::Object(map)) => Value::Object(encode_struct(of, map, is_stored)),
         (Shape::Map(inner, _), Value::Object(map)) => {
-            Value::Object(map.into_iter().map(|(name, value)| (name, as_encoded(inner, value))).collect())
+            Value::Object(map.into_iter().map(|(name, value)| (name, encode(inner, value, is_stored))).collect())
         }
-        (Shape::List(item, _), Value::Array(list)) => Value::Array(list.into_iter().map(|value| as_encoded(item, value)).collect()),
+        (Shape::List(item, _), Value::Array(list)) => Value::Array(list.into_iter().map(|value| encode(item, value, is_stored)).collect()),
         (Shape::Scalar(Scalar::Double), Value::Number(number)) => Value::Number(without_point(number)),
         (_, value) => value,
     }
@@ -29,14 +38,14 @@ fn without_point(number: Number) -> Number {
     }
 }
 
-fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>) -> Map<String, Value> {
+fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>, is_stored: bool) -> Map<String, Value> {
     let Some(definition) = of.definition() else { return map };
     let mut out = Map::new();
     for (name, field) in &definition.fields {
-        let value = map.remove(name).filter(|v| !v.is_null()).map(|v| as_encoded(TypeRef::new(&field.field_type), v));
+        let value = map.remove(name).filter(|v| !v.is_null()).map(|v| encode(TypeRef::new(&field.field_type), v, is_stored));
         let shown = match (&field.presence, value) {
             (Presence::Always(zero), None) => Some(zero.clone()),
-            (Presence::Always(Value::Null), Some(Value::Array(list))) if list.is_empty() => Some(Value::Null),
+            (Presence::Always(Value::Null), Some(Value::Array(list))) if is_stored && list.is_empty() => Some(Value::Null),
             (Presence::WhenNotZero, Some(value)) if is_zero(&value) => None,
             (_, value) => value,
         };
@@ -51,11 +60,12 @@ fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>) -> Map<String, Va
 }
 
 impl Field {
-    /// Whether the value is the one that a field of this kind has when nobody sets it.
+    /// Whether the value is the one that a field of this kind has when nobody sets it. A list or map that is there but empty is
+    /// another than none.
     pub(crate) fn holds_nothing(&self, value: &Value) -> bool {
         match &self.presence {
             Presence::WhenSet | Presence::Always(Value::Null) => value.is_null(),
-            Presence::WhenNotZero => is_zero(value),
+            Presence::WhenNotZero => !value.is_array() && !value.is_object() && is_zero(value),
             Presence::Always(Value::Object(_)) => value.as_object().is_some_and(Map::is_empty),
             Presence::Always(zero) => zero == value,
         }

@@ -2,7 +2,6 @@
 //! The object is valid all the same. Sources: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies in pkg/registry.
 //! Those of pods, and of what makes pods, are in `validation::pod::warnings`.
 
-mod cluster;
 mod core;
 mod infrastructure;
 mod node_labels;
@@ -13,7 +12,6 @@ use crate::object::Object;
 pub fn of(next: &Object, current: Option<&Object>) -> Vec<String> {
     let mut warnings = infrastructure::of(next, current);
     warnings.extend(core::of(next, current));
-    warnings.extend(cluster::of(next, current));
     warnings
 }
 

@@ -39,6 +39,9 @@ impl ApiServer {
                 shown.metadata_mut().managed_fields = Some(entries);
             }
         }
+        if shown.metadata().managed_fields.as_ref().is_some_and(Vec::is_empty) {
+            shown.metadata_mut().managed_fields = None;
+        }
         shown
     }
 
@@ -150,10 +153,9 @@ fn fold(step: &Step<'_>, managers: Managers) -> Managers {
     }
     let kind = step.object.kind();
     let shape = Shape::of(kind, step.tracking.api_version.as_deref(), step.custom);
-    let written = step.tracking.written.as_ref().unwrap_or(step.object);
     let write = shape.write(step.manager, Operation::Update, step.tracking, step.time);
     let live = step.previous.map_or_else(|| shape.empty(), |p| shape.value(p));
-    let new = shape.value(written);
+    let new = step.tracking.written.as_ref().map_or_else(|| shape.value(step.object), |written| shape.sent_value(written));
     match convert_error(&shape, step.custom, &managers, [&live, &new]) {
         None => managed_fields::update(&write, &live, &new, managers),
         // A real server drops the owners it cannot compute any more, and serves the request all the same.

@@ -69,6 +69,12 @@ impl Shape {
         if matches!(self.kind, Kind::Custom(_)) { value } else { schema::as_encoded(self.type_ref(), value) }
     }
 
+    /// An object that was just sent as its JSON.
+    pub(super) fn sent_value(&self, object: &Object) -> Value {
+        let value = conversion::from_held(self.kind, &self.api_version, object.to_json());
+        if matches!(self.kind, Kind::Custom(_)) { value } else { schema::as_sent(self.type_ref(), value) }
+    }
+
     /// The object that nobody has set anything in.
     pub(super) fn empty(&self) -> Value {
         match self.of {

@@ -118,7 +118,7 @@ impl ApiServer {
         self.remove(&current.key(), call)?;
         next.metadata_mut().resource_version.clone_from(&current.metadata().resource_version);
         if call.user.is_some() {
-            next.metadata_mut().managed_fields = owners.filter(|o| !o.is_empty()).map(|o| sim_apimachinery::managed_fields::encode(&o));
+            next.metadata_mut().managed_fields = owners.map(|o| sim_apimachinery::managed_fields::encode(&o));
         }
         Ok(next)
     }

@@ -138,7 +138,9 @@ fn parts(of: &Value, at: &str, schema_word: &str, has_status: bool, problems: &m
 
 fn version_list(crd: &CustomResourceDefinition, hoisted: &Hoisted, problems: &mut Problems) {
     let versions = &crd.spec.versions;
-    let shown = || go_words::versions(&hoisted.versions);
+    // A definition without a spec has no list of versions, as opposed to an empty one.
+    let is_absent = versions.is_empty() && crd.spec.group.is_empty() && crd.spec.names.plural.is_empty();
+    let shown = || if is_absent { "null".into() } else { go_words::versions(&hoisted.versions) };
     let is_twice =
         |(i, v): (usize, &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionVersion)| {
             versions[..i].iter().any(|w| w.name == v.name)
