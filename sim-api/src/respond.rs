@@ -35,17 +35,22 @@ pub fn refusal(status: &Status, encoding: Encoding) -> Response {
 
 /// Adds warnings, each a header of its own, the same only once.
 pub fn warn(mut response: Response, warnings: &[String]) -> Response {
+    response.headers.extend(warning_headers(warnings).into_iter().map(|header| ("Warning".into(), header)));
+    response
+}
+
+/// The values of the headers by which a client is warned.
+pub fn warning_headers(warnings: &[String]) -> Vec<String> {
     let total: usize = warnings.iter().map(|w| w.chars().count()).sum();
     let mut seen: Vec<String> = vec![];
     for warning in warnings {
         let text: String = if total > WARNINGS_MAX { warning.chars().take(WARNING_CUT).collect() } else { warning.clone() };
         let header = format!("299 - \"{}\"", quote(&text));
         if !seen.contains(&header) {
-            seen.push(header.clone());
-            response.headers.push(("Warning".into(), header));
+            seen.push(header);
         }
     }
-    response
+    seen
 }
 
 /// Quoted as an HTTP header value; characters that a header cannot hold are left out.

@@ -12,6 +12,7 @@ use sim_core::component::ChangeType;
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Answer;
 use crate::negotiation::{Form, check_stream, negotiate};
+use crate::respond::warning_headers;
 use crate::served::Served;
 use crate::verbs::{Shown, list_options};
 
@@ -33,6 +34,8 @@ pub struct Watch {
     pub bookmarks: bool,
     /// How many seconds the client wants the stream to live, if it said so.
     pub timeout_seconds: Option<u64>,
+    /// Values of the header `Warning`.
+    pub warnings: Vec<String>,
 }
 
 /// Begins a stream.
@@ -53,6 +56,7 @@ pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
         first: vec![],
         ended: false,
         bookmarks: query.flag("allowWatchBookmarks"),
+        warnings: warning_headers(&exchange.warnings),
         timeout_seconds: query.get("timeoutSeconds").parse().ok().filter(|s| *s > 0),
     };
     let initial = query.has("sendInitialEvents").then(|| query.flag("sendInitialEvents"));

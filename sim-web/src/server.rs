@@ -323,10 +323,11 @@ fn complete(response: sim_api::Response) -> Response<Body> {
 
 /// Frames that come from elsewhere than the simulation's feed, as a response.
 pub(crate) fn stream(receiver: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Response<Body> {
-    stream_of(Frames { receiver, waiting: Arc::default() })
+    stream_of(Frames { receiver, waiting: Arc::default(), warnings: vec![] })
 }
 
-fn stream_of(frames: Frames) -> Response<Body> {
+fn stream_of(mut frames: Frames) -> Response<Body> {
+    let warnings = std::mem::take(&mut frames.warnings);
     let frames = futures_util::stream::unfold(frames, |mut frames| async move {
         let next = frames.receiver.recv().await?;
         frames.waiting.fetch_sub(next.len().min(frames.waiting.load(Ordering::Relaxed)), Ordering::Relaxed);
@@ -335,5 +336,8 @@ fn stream_of(frames: Frames) -> Response<Body> {
     let mut built = Response::new(Body::from_stream(frames));
     built.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
     built.headers_mut().insert("cache-control", HeaderValue::from_static("no-cache, private"));
+    for warning in warnings.iter().filter_map(|warning| HeaderValue::from_str(warning).ok()) {
+        built.headers_mut().append("warning", warning);
+    }
     built
 }

@@ -99,6 +99,8 @@ pub struct Frames {
     pub receiver: mpsc::Receiver<Vec<u8>>,
     /// The bytes.
     pub waiting: Arc<AtomicUsize>,
+    /// Values of the header `Warning`, told before the first frame.
+    pub warnings: Vec<String>,
 }
 
 /// The way to the thread.
@@ -356,6 +358,7 @@ impl Simulation {
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
         let queued = Arc::new(AtomicUsize::new(0));
+        let warnings = std::mem::take(&mut watch.warnings);
         let frames = watch.poll(&mut self.session.world.player.cluster);
         if !frames.is_empty() {
             queued.fetch_add(frames.len(), Ordering::Relaxed);
@@ -366,7 +369,7 @@ impl Simulation {
             let next_bookmark = first_bookmark(lives);
             self.streams.push(Stream { watch, sender, queued: queued.clone(), opened: Stopwatch::start(), lives, next_bookmark });
         }
-        Reply::Stream(Frames { receiver, waiting: queued })
+        Reply::Stream(Frames { receiver, waiting: queued, warnings })
     }
 
     /// Tells watchers what happened; those that do not read, have left, or are over, are let go.
