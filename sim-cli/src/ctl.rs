@@ -7,8 +7,27 @@ use serde_json::{Value, json};
 
 use crate::output::{HELD, WRONG_INPUT};
 
+/// Shown below the list of commands.
+const EXAMPLES: &str = "Examples:
+  ksim ctl pause                                          time stands still
+  ksim ctl step 10                                        the next ten events
+  ksim ctl step --change                                  up to the next change of an object
+  ksim ctl jump 5m                                        five minutes on, as fast as possible
+  ksim ctl until deployment/web condition=Available       on until it is available
+  ksim ctl until pod/web-0 phase=Running --timeout 60     for at most a minute of virtual time
+  ksim ctl until pod/web-0 status.podIP=10.1.0.7          any field, by its path
+  ksim ctl fault '{node: {name: docker-desktop, state: down, for: 30s}}'
+  ksim ctl fault '{container: {pod: {name: web-0}, crash: 137}}'
+  ksim ctl checkpoint before; ksim ctl rewind before      keep the present; come back to it
+  ksim ctl rewind --by 30s                                half a minute back
+  ksim ctl fork experiment; ksim ctl switch main          go on with a copy; come back
+  ksim ctl speed 60; ksim ctl resume                      a minute a second; on after a pause
+
+Exit codes: 0 done; 2 it cannot be done, and why. The fields of faults are those of a scenario's `fault` step (`ksim schema`).";
+
 /// Arguments of `ksim ctl`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct CtlArguments {
     /// The kubeconfig of the server, if another was chosen
     #[arg(long, value_name = "PATH", global = true)]
@@ -61,7 +80,7 @@ enum CtlAction {
         #[arg(long)]
         timeout: Option<u64>,
     },
-    /// Set or end a fault, written as in a scenario: '{node: {name: docker-desktop, state: down}}'
+    /// Set or end a fault, written as in a scenario: '{node: {name: docker-desktop, state: down}}'; with `for: 30s` it ends by itself
     Fault {
         /// The fault, YAML or JSON
         fault: String,

@@ -72,6 +72,10 @@ fn a_fault_is_set_and_ended() {
     server.told(&["until", "node/docker-desktop", "condition=Ready=Unknown"]);
     server.told(&["fault", "{node: {name: docker-desktop, state: up}}"]);
     server.told(&["until", "node/docker-desktop", "condition=Ready"]);
+    // With a length it ends by itself.
+    server.told(&["fault", "{node: {name: docker-desktop, state: down, for: 90s}}"]);
+    server.told(&["until", "node/docker-desktop", "condition=Ready=Unknown"]);
+    server.told(&["until", "node/docker-desktop", "condition=Ready"]);
     refused(&server, &["fault", "{node: {name: nowhere, state: down}}"], "nowhere");
     refused(&server, &["fault", "{moon: {}}"], "moon");
 }

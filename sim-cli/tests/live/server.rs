@@ -89,7 +89,20 @@ impl Server {
 
     /// As `send`, where the connection may break.
     pub fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Answer> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let mut connection = Connection::open(self.address, &self.tls)?;
+        self.send_on(&mut connection, method, path, &[headers, &[("Connection", "close")]].concat(), body)
+    }
+
+    /// As `try_send`, on a connection that is there and stays.
+    pub fn send_on(
+        &self,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Answer> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
         let given = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !given("host") {
             head += &format!("Host: {}\r\n", self.address);
@@ -98,7 +111,6 @@ impl Server {
             head += &format!("Authorization: Bearer {}\r\n", self.token);
         }
         headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-        let mut connection = Connection::open(self.address, &self.tls)?;
         connection.send(format!("{head}\r\n").as_bytes())?;
         // A server that refuses a body need not read it.
         let _refused = connection.send(body);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sim_apimachinery::{Kind, Object, Request, Verb};
+use sim_apimachinery::{Answer, Kind, Object, Request, Verb};
 use sim_workload::HttpRequest;
 
 use super::traffic::{Client, HttpCall, Target};
@@ -68,19 +68,23 @@ impl Cluster {
 
     /// A component's request takes effect, or is held until webhooks outside have answered.
     pub(super) fn begin_request(&mut self, from: ComponentId, token: u64, request: Request, cause: StepId) {
-        self.attempt_request(Held { from, token, request, cause, attempt: Attempt::default(), open: vec![] });
+        if self.apiserver.has_webhooks() {
+            return self.attempt_request(Held { from, token, request, cause, attempt: Attempt::default(), open: vec![] });
+        }
+        let answer = self.apiserver.handle(self.now, request, cause, &mut self.trace);
+        self.answer_request(from, token, answer, cause);
+    }
+
+    fn answer_request(&mut self, to: ComponentId, token: u64, answer: Answer, cause: StepId) {
+        self.tell_watchers();
+        let travel = self.profile.links.answer.draw(&mut self.links);
+        self.push(self.now.plus(travel), Event::Answer { to, token, answer, cause });
     }
 
     fn attempt_request(&mut self, mut held: Held) {
         loop {
             match self.apiserver.serve_asking(self.now, held.request.clone(), &mut held.attempt, held.cause, &mut self.trace) {
-                Served::Done(answer, _) => {
-                    self.tell_watchers();
-                    let travel = self.profile.links.answer.draw(&mut self.links);
-                    let Held { from: to, token, cause, .. } = held;
-                    self.push(self.now.plus(travel), Event::Answer { to, token, answer, cause });
-                    return;
-                }
+                Served::Done(answer, _) => return self.answer_request(held.from, held.token, answer, held.cause),
                 Served::Asks(calls) => {
                     held.open = self.call_inside(calls, &mut held.attempt);
                     if !held.open.is_empty() {

@@ -97,8 +97,16 @@ impl ApiServer {
         if open.is_empty() { Served::Done(answer, warnings) } else { Served::Asks(open) }
     }
 
+    /// Whether any webhooks are configured.
+    pub fn has_webhooks(&self) -> bool {
+        self.etcd.count(Kind::MutatingWebhookConfiguration) + self.etcd.count(Kind::ValidatingWebhookConfiguration) > 0
+    }
+
     /// Whether a webhook might have to be asked about a write of this kind.
     fn may_concern_webhooks(&self, kind: Kind) -> bool {
+        if !self.has_webhooks() {
+            return false;
+        }
         let plural = kind.resource().plural;
         let named = |resource: &String| resource.split('/').next().is_some_and(|r| r == "*" || r == plural);
         [Phase::Mutating, Phase::Validating]
