@@ -328,7 +328,7 @@ impl Player {
 
     fn wait(&mut self, wait: &Wait) -> Done<()> {
         let timeout = wait.timeout.as_deref().map_or(Ok(WAIT_TIMEOUT), duration)?;
-        self.wait_for(Awaited::Holds(wait.condition.clone()), timeout)
+        self.wait_for(Awaited::Holds(Box::new(wait.condition.clone())), timeout)
     }
 
     /// Whether what is awaited is there.

@@ -82,7 +82,7 @@ pub(super) enum Awaited {
     /// A deployment is rolled out.
     RolledOut(Selection),
     /// A condition holds.
-    Holds(Condition),
+    Holds(Box<Condition>),
 }
 
 /// Where the user is in the scenario.
