@@ -84,8 +84,8 @@ pub enum Input {
         /// The command.
         command: Vec<String>,
     },
-    /// The input of a container's shell is over.
-    EndInput {
+    /// The user of a container's shell leaves it.
+    LeaveShell {
         /// The pod's namespace.
         namespace: String,
         /// The pod.

@@ -123,7 +123,7 @@ impl Session {
             Input::Exec { namespace, pod, container, command } => {
                 crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
             }
-            Input::EndInput { namespace, pod, container, code } => {
+            Input::LeaveShell { namespace, pod, container, code } => {
                 self.world.player.cluster.end_input(namespace, pod, container, *code, BEGINNING);
             }
             Input::Proxy { namespace, pod, port, method, path, body } => {
@@ -226,7 +226,7 @@ impl Session {
         let place = self.world.place();
         self.world.player.cluster.end_input(namespace, pod, container, code, BEGINNING);
         let (namespace, pod, container) = (namespace.into(), pod.into(), container.into());
-        self.write(place, Input::EndInput { namespace, pod, container, code });
+        self.write(place, Input::LeaveShell { namespace, pod, container, code });
     }
 
     /// Sends a request to a container's port.

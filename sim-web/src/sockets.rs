@@ -141,9 +141,8 @@ impl Session<'_> {
                         self.show(b"^C\r\n/ # ").await;
                     }
                     127 | 8 if self.tty => {
-                        if line.pop().is_some() {
-                            self.show(b"\x08 \x08").await;
-                        }
+                        let rubbed: &[u8] = if line.pop().is_some() { b"\x08 \x08" } else { b"" };
+                        self.show(rubbed).await;
                     }
                     other if line.len() < LINE_BYTES_MAX => {
                         line.push(other);
