@@ -28,6 +28,13 @@ pub fn decode_custom(resource: &CustomResource, body: Value, validation: FieldVa
     }
 }
 
+impl CustomResource {
+    /// Decodes a body as an object of it, as `decode_custom` does.
+    pub fn decode(&self, body: Value, validation: FieldValidation) -> Result<(Object, Vec<String>), Box<Status>> {
+        decode_custom(self, body, validation)
+    }
+}
+
 /// The object and the paths of its unknown fields.
 fn decode(resource: &CustomResource, mut body: Value) -> Result<(Object, Vec<String>), Box<Status>> {
     let refuse = |message: &str| cannot_be_handled(resource, message);

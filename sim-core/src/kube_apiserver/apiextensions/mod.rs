@@ -26,6 +26,7 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use sim_apimachinery::schema::Schema;
 use sim_apimachinery::{CustomObject, Kind, Object, ObjectKey};
 
@@ -82,6 +83,11 @@ impl ApiServer {
     pub fn custom_kind_of_word(&self, word: &str) -> Option<Kind> {
         let lower = word.to_ascii_lowercase();
         self.custom.definitions.values().filter(|d| d.is_established && d.answers_to(&lower)).find_map(|d| d.storage()).map(|r| r.kind())
+    }
+
+    /// Whether a definition, once it is established, would give a kind that a word in small letters means.
+    pub fn would_answer(&self, definition: &CustomResourceDefinition, word: &str) -> bool {
+        Definition::read(definition).answers_to(word)
     }
 
     /// All custom resources that are served, by definition and then version as declared.

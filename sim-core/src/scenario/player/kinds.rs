@@ -7,7 +7,6 @@ use sim_apimachinery::{FieldValidation, Kind, Object, ObjectKey};
 
 use super::select::DEFAULT_NAMESPACE;
 use super::{Done, Player, StepError};
-use crate::kube_apiserver::apiextensions::{Definition, decode_custom};
 
 impl Player {
     /// The kind a word means, as on kubectl's command line.
@@ -22,7 +21,8 @@ impl Player {
         let applied = self.scenario.scenario.steps.iter().flat_map(|s| s.apply.iter().flat_map(|a| &a.objects));
         let manifests = self.manifests.values().flatten().map(|d| &d.value).chain(applied);
         let definitions = manifests.filter(|m| text(m, "/kind") == "CustomResourceDefinition");
-        definitions.filter_map(|m| serde_json::from_value(m.clone()).ok()).any(|crd| Definition::read(&crd).answers_to(&word))
+        let definitions: Vec<_> = definitions.filter_map(|m| serde_json::from_value(m.clone()).ok()).collect();
+        definitions.iter().any(|crd| self.cluster.apiserver().would_answer(crd, &word))
     }
 
     /// The object a manifest is about. Its namespace is filled in.
@@ -66,7 +66,7 @@ impl Player {
             let (group, version) = split_api_version(&api_version);
             let resource = self.cluster.apiserver().custom_resource_of_kind(group, version, &text(&manifest, "/kind"));
             let resource = resource.ok_or_else(|| StepError::Failed(format!("error: no matches for {api_version}")))?;
-            return Ok(decode_custom(&resource, manifest, FieldValidation::Strict)?.0);
+            return Ok(resource.decode(manifest, FieldValidation::Strict)?.0);
         }
         let body = manifest.to_string();
         Ok(decoding::decode(kind, &api_version, None, Media::Json, body.as_bytes(), FieldValidation::Strict)?.0)
