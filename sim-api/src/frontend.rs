@@ -18,6 +18,7 @@ use crate::query::Query;
 use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
+use crate::texts::Texts;
 use crate::{discovery, metrics, pages, reviews, subresources, verbs};
 
 /// Bodies may have this many bytes.
@@ -36,6 +37,7 @@ pub struct Frontend {
     authentication: Authentication,
     /// Where the request in progress belongs by priority and fairness.
     classified: Option<Classification>,
+    texts: Texts,
 }
 
 /// A request in progress.
@@ -62,6 +64,8 @@ pub struct Exchange<'a> {
     pub field_validation: FieldValidation,
     /// What strict decoding said of a patch's text; the API server decides what becomes of it.
     pub strict_errors: Vec<String>,
+    /// Texts that were written before.
+    pub texts: Texts,
     /// What webhooks have said.
     pub attempt: Attempt,
     /// Webhooks that must be called before there can be an answer.
@@ -74,7 +78,7 @@ pub type Outcome<T> = Result<T, Box<Status>>;
 impl Frontend {
     /// A face with these settings.
     pub fn new(settings: Settings) -> Frontend {
-        Frontend { authentication: Authentication::new(&settings.tokens), classified: None }
+        Frontend { authentication: Authentication::new(&settings.tokens), classified: None, texts: Texts::default() }
     }
 
     /// Answers a request at the cluster's present moment; webhooks outside of the cluster are not called.
@@ -118,7 +122,7 @@ impl Frontend {
             }
             Route::Resource(path) => match reviews::serve(&self.authentication, cluster, request, &path, &user) {
                 Some(answer) => answer,
-                None => resource(cluster, request, path, user, attempt),
+                None => resource(cluster, request, path, user, (attempt, &mut self.texts)),
             },
             Route::NoResource => Err(no_resource()),
             Route::Path(path) if authentication::is_openid_path(&path) => Ok(authentication::serve_openid(cluster, request).into()),
@@ -171,7 +175,13 @@ fn nothing_at(group: &str) -> Outcome<Answer> {
     if is_built_in { Err(no_resource()) } else { Ok(pages::not_found().into()) }
 }
 
-fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: Arc<UserInfo>, attempt: &mut Attempt) -> Outcome<Answer> {
+fn resource(
+    cluster: &mut Cluster,
+    request: &Request,
+    path: ResourcePath,
+    user: Arc<UserInfo>,
+    (attempt, texts): (&mut Attempt, &mut Texts),
+) -> Outcome<Answer> {
     let (group, version) = (path.group.clone(), path.version.clone());
     if group.is_empty() && version == "v1" && path.resource == "bindings" && !path.watch_prefix {
         return legacy_binding(cluster, request, path, user);
@@ -207,12 +217,14 @@ fn resource(cluster: &mut Cluster, request: &Request, path: ResourcePath, user: 
     let warnings = warnings.into_iter().collect();
     let mut exchange = Exchange { warnings, ..Exchange::new(cluster, request, path, served, accepted, user) };
     exchange.attempt = std::mem::take(attempt);
+    exchange.texts = std::mem::take(texts);
     let answer = if exchange.path.subresource.is_empty() {
         verbs::dispatch(&mut exchange, method)
     } else {
         subresources::dispatch(&mut exchange, method)
     };
     *attempt = std::mem::take(&mut exchange.attempt);
+    *texts = std::mem::take(&mut exchange.texts);
     if !exchange.asks.is_empty() {
         return Ok(Answer::Webhooks(exchange.asks));
     }
@@ -280,6 +292,7 @@ impl<'a> Exchange<'a> {
             user,
             warnings: vec![],
             strict_errors: vec![],
+            texts: Texts::default(),
             attempt: Attempt::default(),
             asks: vec![],
             dry_run: false,

@@ -21,6 +21,7 @@ mod reviews;
 mod route;
 mod served;
 mod subresources;
+mod texts;
 mod verbs;
 mod watch;
 

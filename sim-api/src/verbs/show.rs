@@ -6,7 +6,7 @@ use sim_core::cluster::Cluster;
 
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Response;
-use crate::negotiation::Form;
+use crate::negotiation::{Encoding, Form};
 use crate::printers::{IncludeObject, partial_object_metadata, partial_object_metadata_list};
 use crate::respond::value;
 use crate::served::Served;
@@ -43,6 +43,9 @@ pub fn object(exchange: &mut Exchange<'_>, status: u16, object: &Object) -> Outc
 /// The answer that shows a list.
 pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> Outcome<Response> {
     let kind = exchange.served.kind.resource().kind;
+    if exchange.accepted.form == Form::Object && exchange.accepted.encoding == Encoding::Json {
+        return Ok(plain_list(exchange, items, &metadata));
+    }
     let shown: Vec<Value> = items.iter().map(|o| encoded(exchange.cluster, &exchange.served, o)).collect();
     let body = match exchange.accepted.form {
         Form::Metadata(_) => {
@@ -67,6 +70,23 @@ pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> O
         }
     };
     Ok(value(200, &body, exchange.accepted.encoding))
+}
+
+/// A list as JSON, made of the texts of its items.
+fn plain_list(exchange: &mut Exchange<'_>, items: &[Object], metadata: &Value) -> Response {
+    let head = json!({"kind": format!("{}List", exchange.served.kind.resource().kind), "apiVersion": exchange.served.api_version()});
+    let mut body = head.to_string();
+    // The object goes on after its first two fields.
+    body.pop();
+    body += &format!(",\"metadata\":{metadata},\"items\":[");
+    for (number, item) in items.iter().enumerate() {
+        if number > 0 {
+            body.push(',');
+        }
+        body += &exchange.texts.item(exchange.cluster, &exchange.served, item);
+    }
+    body += "]}";
+    Response { status: 200, headers: vec![("Content-Type".into(), "application/json".into())], body: body.into_bytes() }
 }
 
 fn without_type(mut shown: Value) -> Value {

@@ -45,6 +45,11 @@ impl ApiServer {
         shown
     }
 
+    /// The owners of the fields of a stored object; the same `Arc` as long as the object stays as it is.
+    pub fn owners(&mut self, object: &Object) -> Arc<Managers> {
+        self.managers(object)
+    }
+
     /// The owners of the fields of a stored object.
     pub(super) fn managers(&mut self, object: &Object) -> Arc<Managers> {
         self.ownership.at(&self.etcd, &self.custom, &object.key(), object.resource_version())

@@ -69,6 +69,10 @@ fn deployment(shop: &Shop) -> serde_json::Value {
 }
 
 async fn reconcile(shop: Arc<Shop>, client: Arc<Client>) -> Result<Action, Failed> {
+    if shop.meta().deletion_timestamp.is_some() {
+        // What it owns is taken down before it: nothing is made again.
+        return Ok(Action::await_change());
+    }
     let deployments: Api<Deployment> = Api::namespaced((*client).clone(), NAMESPACE);
     let name = shop.name_any();
     let applied =
