@@ -110,18 +110,11 @@ impl Controller for DaemonSetController {
     }
 
     fn on_answer(&mut self, key: &ObjectKey, ask: &Ask, answer: &Answer) {
-        if answer.is_ok() {
-            return;
-        }
-        match &ask.verb {
-            Verb::Create { object } if object.kind() == Kind::Pod => self.expectations.creation_seen(key),
-            Verb::Delete { key: pod, .. } if pod.kind == Kind::Pod => self.expectations.deletion_seen(key, &pod.name),
-            _ => {}
-        }
+        self.expectations.answered(key, ask, answer);
     }
 
     fn on_skipped(&mut self, key: &ObjectKey, skipped: usize) {
-        (0..skipped).for_each(|_| self.expectations.creation_seen(key));
+        self.expectations.skipped(key, skipped);
     }
 }
 

@@ -91,18 +91,11 @@ impl Controller for JobController {
     }
 
     fn on_answer(&mut self, key: &ObjectKey, ask: &Ask, answer: &Answer) {
-        if answer.is_ok() {
-            return;
-        }
-        match &ask.verb {
-            Verb::Create { .. } => self.expectations.creation_seen(key),
-            Verb::Delete { key: pod, .. } => self.expectations.deletion_seen(key, &pod.name),
-            _ => {}
-        }
+        self.expectations.answered(key, ask, answer);
     }
 
     fn on_skipped(&mut self, key: &ObjectKey, skipped: usize) {
-        (0..skipped).for_each(|_| self.expectations.creation_seen(key));
+        self.expectations.skipped(key, skipped);
     }
 }
 

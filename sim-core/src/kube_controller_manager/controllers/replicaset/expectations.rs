@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sim_apimachinery::ObjectKey;
+use sim_apimachinery::{Answer, Kind, ObjectKey, Verb};
 
+use crate::client_go::Ask;
 use crate::time::{MINUTE, Nanos, SimTime};
 
 /// After this long an expectation counts as met.
@@ -22,6 +23,21 @@ struct Expected {
 pub struct Expectations(BTreeMap<ObjectKey, Expected>);
 
 impl Expectations {
+    /// A pod that was asked for, or its deletion, was refused: it will not be seen.
+    pub fn answered(&mut self, owner: &ObjectKey, ask: &Ask, answer: &Answer) {
+        match &ask.verb {
+            _ if answer.is_ok() => {}
+            Verb::Create { object } if object.kind() == Kind::Pod => self.creation_seen(owner),
+            Verb::Delete { key: pod, .. } if pod.kind == Kind::Pod => self.deletion_seen(owner, &pod.name),
+            _ => {}
+        }
+    }
+
+    /// So many creations were not even asked for, because one before them failed.
+    pub fn skipped(&mut self, owner: &ObjectKey, creations: usize) {
+        (0..creations).for_each(|_| self.creation_seen(owner));
+    }
+
     /// Whether nothing is expected any more, or for too long.
     pub fn satisfied(&self, key: &ObjectKey, now: SimTime) -> bool {
         self.0.get(key).is_none_or(|e| e.creations == 0 && e.deletions.is_empty() || now.since(e.since) > TIMEOUT)

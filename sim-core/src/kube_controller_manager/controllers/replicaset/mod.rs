@@ -86,20 +86,11 @@ impl Controller for ReplicaSetController {
     }
 
     fn on_answer(&mut self, key: &ObjectKey, ask: &Ask, answer: &Answer) {
-        if answer.is_ok() {
-            return;
-        }
-        match &ask.verb {
-            Verb::Create { .. } => self.expectations.creation_seen(key),
-            Verb::Delete { key: pod, .. } => self.expectations.deletion_seen(key, &pod.name),
-            _ => {}
-        }
+        self.expectations.answered(key, ask, answer);
     }
 
     fn on_skipped(&mut self, key: &ObjectKey, skipped: usize) {
-        for _ in 0..skipped {
-            self.expectations.creation_seen(key);
-        }
+        self.expectations.skipped(key, skipped);
     }
 
     fn on_failure(&mut self, key: &ObjectKey, ask: &Ask, failure: &Status, view: &mut View<'_>) -> Option<Plan> {
