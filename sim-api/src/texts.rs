@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_apimachinery::managed_fields::Managers;
-use sim_apimachinery::{Object, ObjectKey, encoding};
+use sim_apimachinery::{Kind, Object, ObjectKey, encoding};
 use sim_core::cluster::Cluster;
 
 use crate::served::Served;
@@ -27,7 +27,7 @@ struct Text {
 pub struct Texts(BTreeMap<(ObjectKey, String), Text>);
 
 impl Texts {
-    /// An object as an item of a list: its JSON without kind and version.
+    /// An object as an item of a list: its JSON, without kind and version if it is of a built-in kind.
     pub fn item(&mut self, cluster: &mut Cluster, served: &Served<'_>, object: &Object) -> Arc<str> {
         let api_version = served.api_version();
         let owners = cluster.apiserver_mut().owners(object);
@@ -39,7 +39,7 @@ impl Texts {
             return found.text.clone();
         }
         let mut shown = encoding::encode(&cluster.apiserver_mut().with_managed_fields(object), &key.1);
-        if let Some(map) = shown.as_object_mut() {
+        if let (false, Some(map)) = (matches!(served.kind, Kind::Custom(_)), shown.as_object_mut()) {
             map.remove("kind");
             map.remove("apiVersion");
         }

@@ -44,7 +44,7 @@ pub fn object(exchange: &mut Exchange<'_>, status: u16, object: &Object) -> Outc
 pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> Outcome<Response> {
     let kind = exchange.served.kind.resource().kind;
     if exchange.accepted.form == Form::Object && exchange.accepted.encoding == Encoding::Json {
-        return Ok(plain_list(exchange, items, &metadata));
+        return Ok(plain_list(exchange, items, &of_list(exchange, metadata)));
     }
     let shown: Vec<Value> = items.iter().map(|o| encoded(exchange.cluster, &exchange.served, o)).collect();
     let body = match exchange.accepted.form {
@@ -61,15 +61,19 @@ pub fn list(exchange: &mut Exchange<'_>, items: &[Object], metadata: Value) -> O
         Form::Object => {
             let is_custom = matches!(exchange.served.kind, Kind::Custom(_));
             let items: Vec<Value> = shown.into_iter().map(|item| if is_custom { item } else { without_type(item) }).collect();
-            let mut metadata = metadata;
-            if is_custom && metadata.get("continue").is_none() {
-                // The list of a custom resource is no struct that leaves out what is empty.
-                metadata["continue"] = "".into();
-            }
+            let metadata = of_list(exchange, metadata);
             json!({"kind": format!("{kind}List"), "apiVersion": exchange.served.api_version(), "metadata": metadata, "items": items})
         }
     };
     Ok(value(200, &body, exchange.accepted.encoding))
+}
+
+/// The metadata of a list; that of a custom resource is no struct that leaves out what is empty.
+fn of_list(exchange: &Exchange<'_>, mut metadata: Value) -> Value {
+    if matches!(exchange.served.kind, Kind::Custom(_)) && metadata.get("continue").is_none() {
+        metadata["continue"] = "".into();
+    }
+    metadata
 }
 
 /// A list as JSON, made of the texts of its items.

@@ -16,8 +16,8 @@ pub fn write(value: &Value) -> String {
     match value {
         Value::Object(map) if !map.is_empty() => entries(&mut out, map, 0),
         Value::Array(list) if !list.is_empty() => items(&mut out, list, 0),
-        // A block at the very left has no place for the sign of its indentation.
-        Value::String(text) if text.contains('\n') => out.push_str(&(double_quoted(text) + "\n")),
+        // At the very left a block has no place for the sign of its indentation, and a folded line may look like a mark.
+        Value::String(text) => out.push_str(&(one_line(text) + "\n")),
         scalar => {
             inline(&mut out, scalar, 0);
             out.push('\n');
