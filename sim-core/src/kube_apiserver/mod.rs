@@ -237,11 +237,11 @@ impl ApiServer {
             }
             return Err(Box::new(status));
         }
+        let mut object = object;
+        strategy::read_back(&mut object);
         if call.dry_run {
             return Ok(self.shown_dry(None, object, call));
         }
-        let mut object = object;
-        strategy::read_back(&mut object);
         let write = self.write(&key, call);
         self.bindings.changed(None, Some(&object));
         let stored = self.etcd.create(self.to_storage(object), write);
