@@ -4,7 +4,7 @@ use serde_json::Value;
 use sim_apimachinery::decoding::{Decoded, Expected};
 use sim_apimachinery::yaml::{self, Limits};
 use sim_apimachinery::{FieldValidation, Kind, Object, Reason, Status, decoding, schema};
-use sim_core::kube_apiserver::apiextensions::{CustomResource, decode_custom};
+use sim_core::kube_apiserver::apiextensions::CustomResource;
 
 use crate::frontend::{Exchange, Outcome};
 use crate::protobuf;
@@ -95,7 +95,7 @@ fn custom_object(
     let unknown = || bad_request(format!("no version {api_version:?} of {} is known", resource.kind()));
     let expected = Expected::kind(resource.kind(), api_version, Some(schema::any_object())).ok_or_else(unknown)?;
     let Decoded { value, mut warnings } = decoding::decode_value(&expected, written, text, validation)?;
-    let (object, more) = decode_custom(resource, value, validation)?;
+    let (object, more) = resource.decode(value, validation)?;
     warnings.extend(more);
     Ok((object, warnings))
 }

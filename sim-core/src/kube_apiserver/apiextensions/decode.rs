@@ -14,24 +14,19 @@ use super::{CustomResource, custom_kind, defaulting, embedded, pruning};
 /// OpenAPI's name of the metadata's type.
 pub(super) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
-/// Decodes a body for a custom resource; the second part is what the user is to be warned of.
-/// The error is a `BadRequest` in the decoder's words.
-pub fn decode_custom(resource: &CustomResource, body: Value, validation: FieldValidation) -> Result<(Object, Vec<String>), Box<Status>> {
-    let (object, unknown) = decode(resource, body)?;
-    let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    match validation {
-        FieldValidation::Strict if !unknown.is_empty() => {
-            Err(cannot_be_handled(resource, &format!("strict decoding error: {}", unknown.join(", "))))
-        }
-        FieldValidation::Warn => Ok((object, unknown)),
-        FieldValidation::Strict | FieldValidation::Ignore => Ok((object, vec![])),
-    }
-}
-
 impl CustomResource {
-    /// Decodes a body as an object of it, as `decode_custom` does.
+    /// Decodes a body as an object of it; the second part is what the user is to be warned of.
+    /// The error is a `BadRequest` in the decoder's words.
     pub fn decode(&self, body: Value, validation: FieldValidation) -> Result<(Object, Vec<String>), Box<Status>> {
-        decode_custom(self, body, validation)
+        let (object, unknown) = decode(self, body)?;
+        let unknown: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+        match validation {
+            FieldValidation::Strict if !unknown.is_empty() => {
+                Err(cannot_be_handled(self, &format!("strict decoding error: {}", unknown.join(", "))))
+            }
+            FieldValidation::Warn => Ok((object, unknown)),
+            FieldValidation::Strict | FieldValidation::Ignore => Ok((object, vec![])),
+        }
     }
 }
 

@@ -30,7 +30,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use sim_apimachinery::schema::Schema;
 use sim_apimachinery::{CustomObject, Kind, Object, ObjectKey};
 
-pub use self::decode::decode_custom;
 pub use self::definition::{CustomResource, Definition, Version, version_rank};
 pub(super) use self::definition_rules::conversion::client_config as webhook_words;
 pub(super) use self::lifecycle::begin_deletion;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sim_apimachinery::{DeleteOptions, FieldValidation, Kind, Object, ObjectKey, Part, Patch, Reply, Request, Status, Verb};
 
-use super::decode_custom;
 use crate::kube_apiserver::{ApiServer, ApiServerConfig};
 use crate::time::SimTime;
 use crate::trace::{BEGINNING, Trace};
@@ -51,7 +50,7 @@ impl Cluster {
             json!({"apiVersion": format!("example.com/{version}"), "kind": "Thing", "metadata": {"name": name, "namespace": "default"}});
         body.as_object_mut().expect("a map").extend(rest.as_object().expect("a map").clone());
         let resource = self.api.custom_resource("example.com", version, "things").expect("it is served");
-        decode_custom(&resource, body, FieldValidation::Ignore).expect("it decodes").0
+        resource.decode(body, FieldValidation::Ignore).expect("it decodes").0
     }
 
     pub fn key(&self, version: &str, name: &str) -> ObjectKey {
@@ -183,7 +182,7 @@ fn rules_refuse_objects_as_a_real_api_server_refuses_them() {
         let metadata = json!({"name": case["name"], "namespace": "default"});
         let body = json!({"apiVersion": "golden.example.com/v1", "kind": "Cel", "metadata": metadata, "spec": case["spec"]});
         let resource = cluster.api.custom_resource("golden.example.com", "v1", "cels").expect("it is served");
-        let (object, _) = decode_custom(&resource, body, FieldValidation::Ignore).expect("it decodes");
+        let (object, _) = resource.decode(body, FieldValidation::Ignore).expect("it decodes");
         let message = cluster.rehearse(object);
         if message.as_deref() != case["message"].as_str() {
             differences.push(format!("{}:\n  real {}\n  ours {message:?}", case["case"], case["message"]));
