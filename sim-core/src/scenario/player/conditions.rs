@@ -55,6 +55,9 @@ impl Player {
 
     /// How an object differs from what is described, if it does.
     fn difference_from(&mut self, condition: &ObjectCondition, object: &Object) -> Option<String> {
+        if condition.like.is_none() && condition.cel.is_none() {
+            return None;
+        }
         let shown = self.shown(object);
         let unlike = condition.like.as_ref().and_then(|like| difference(like, &shown, ""));
         unlike.or_else(|| {
