@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use sim_apimachinery::{Kind, Object, ObjectKey, Reason, Reply, Status, Typed, Verb};
-use sim_core::cluster::{Client, HttpCall, Target};
+use sim_core::cluster::{Client, HttpCall, HttpError, HttpFailure, Target};
 use sim_core::time::SECOND;
 use sim_core::trace::BEGINNING;
 use sim_workload::HttpRequest;
@@ -262,12 +262,12 @@ fn forward(exchange: &mut Exchange<'_>, target: Target) -> Response {
             let media = if outcome.body.trim_start().starts_with(['{', '[']) { "application/json" } else { "text/plain; charset=utf-8" };
             Response { status: outcome.status, headers: vec![("Content-Type".into(), media.into())], body: outcome.body.into_bytes() }
         }
-        (Some(error), Some(service)) if error.contains("no endpoints") => {
+        (Some(HttpError { failure: HttpFailure::NoEndpoints | HttpFailure::NoLocalEndpoints, .. }), Some(service)) => {
             let status = Status::new(Reason::ServiceUnavailable, format!("no endpoints available for service {service:?}"));
             crate::respond::refusal(&status, exchange.accepted.encoding)
         }
         (Some(error), _) => {
-            let status = Status::new(Reason::ServiceUnavailable, format!("error trying to reach service: {error}"));
+            let status = Status::new(Reason::ServiceUnavailable, format!("error trying to reach service: {}", error.text));
             crate::respond::refusal(&status, exchange.accepted.encoding)
         }
     }

@@ -66,7 +66,7 @@ impl ProxyCall {
         let target = Target::Pod { namespace: self.namespace.clone(), name: self.pod.clone(), port: self.port };
         let outcome = cluster.http_now(&HttpCall { from: Client::Anyone, target, request, timeout: 30 * SECOND }, BEGINNING);
         match outcome.error {
-            Some(error) => Response::text(502, &format!("error trying to reach service: {error}\n")),
+            Some(error) => Response::text(502, &format!("error trying to reach service: {}\n", error.text)),
             None => Response {
                 status: outcome.status,
                 headers: vec![("Content-Type".into(), "application/json".into())],

@@ -4,6 +4,7 @@
 
 use sim_workload::{ExecResult, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES, Process};
 
+use super::outcome::HttpFailure;
 use super::traffic::{Client, HttpCall, Target};
 use super::{Cluster, ComponentId};
 use crate::component::Input;
@@ -107,10 +108,10 @@ impl Cluster {
         let Some(error) = outcome.error else {
             return NetworkAnswer::Http { status: outcome.status, body: outcome.body, latency_nanos };
         };
-        let failure = match error.as_str() {
-            text if text.contains("could not resolve") => NetworkFailure::NoSuchHost,
-            text if text.contains("no route") => NetworkFailure::NoRoute,
-            text if text.contains("timeout") => NetworkFailure::Timeout,
+        let failure = match error.failure {
+            HttpFailure::NoSuchHost => NetworkFailure::NoSuchHost,
+            HttpFailure::NoRoute => NetworkFailure::NoRoute,
+            failure if failure.is_timeout() => NetworkFailure::Timeout,
             _ => NetworkFailure::Refused,
         };
         let address = self.dns.host(host, namespace).and_then(|found| found.first().cloned()).unwrap_or_else(|| host.to_owned());

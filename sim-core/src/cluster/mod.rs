@@ -5,6 +5,7 @@
 mod boot;
 mod containers;
 mod faults;
+mod outcome;
 pub mod profile;
 mod settings;
 mod traffic;
@@ -18,10 +19,11 @@ use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, 
 use sim_workload::ProfileSet;
 
 pub use self::faults::{Fault, Process};
+pub use self::outcome::{HttpError, HttpFailure, HttpOutcome};
 pub use self::profile::{LinkLatencies, Profile};
 pub use self::settings::Settings;
 use self::traffic::Flight;
-pub use self::traffic::{Client, HttpCall, HttpOutcome, Target};
+pub use self::traffic::{Client, HttpCall, Target};
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
 use crate::dns::Dns;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sim_apimachinery::{Kind, Object};
 use sim_workload::{BackendAnswer, BackendCommand, BackendError, Backends, HttpRequest, HttpResult, Process};
 
+use super::outcome::{HttpFailure, HttpOutcome};
 use super::{Cluster, Event};
 use crate::kube_proxy::{Entry, Refusal, Route};
 use crate::time::{Nanos, SECOND};
@@ -49,32 +50,6 @@ pub struct HttpCall {
     pub request: HttpRequest,
     /// How long the client waits.
     pub timeout: Nanos,
-}
-
-/// What the client got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpOutcome {
-    /// The status, 0 when there was no answer.
-    pub status: u16,
-    /// The body.
-    pub body: String,
-    /// Why there was no answer.
-    pub error: Option<String>,
-    /// How long it took.
-    pub latency: Nanos,
-    /// The pod that answered (or refused), if it got that far.
-    pub pod: Option<String>,
-}
-
-impl HttpOutcome {
-    /// Whether the client got an answer below 500.
-    pub fn is_success(&self) -> bool {
-        self.error.is_none() && self.status < 500
-    }
-
-    fn failed(error: impl Into<String>, pod: Option<String>, latency: Nanos) -> HttpOutcome {
-        HttpOutcome { status: 0, body: String::new(), error: Some(error.into()), latency, pod }
-    }
 }
 
 /// A request whose answer is on its way.
@@ -151,7 +126,7 @@ impl Cluster {
             path: call.request.path.as_str().into(),
             status: outcome.status,
             latency: outcome.latency,
-            error: outcome.error.as_deref().map(Arc::from),
+            error: outcome.error.as_ref().map(|error| error.text.as_str().into()),
         };
         self.trace.push(self.now, &"traffic".into(), cause, what);
         outcome
@@ -177,7 +152,12 @@ impl Cluster {
                 None => true,
             };
             if gone {
-                outcome = HttpOutcome::failed("connection reset by peer: the pod was killed in flight", outcome.pod, outcome.latency);
+                outcome = HttpOutcome::failed(
+                    HttpFailure::Reset,
+                    "connection reset by peer: the pod was killed in flight",
+                    outcome.pod,
+                    outcome.latency,
+                );
             }
         }
         let what = What::Http {
@@ -186,7 +166,7 @@ impl Cluster {
             path: flight.path,
             status: outcome.status,
             latency: self.now.since(flight.sent),
-            error: outcome.error.as_deref().map(Arc::from),
+            error: outcome.error.as_ref().map(|error| error.text.as_str().into()),
         };
         self.trace.push(self.now, &"traffic".into(), flight.cause, what);
         self.http_done.insert(token, outcome);
@@ -199,10 +179,10 @@ impl Cluster {
         };
         let Arrival { namespace, pod, port } = found;
         if self.node_of(&namespace, &pod).and_then(|n| self.kubelets.get(&n)).is_some_and(|k| k.is_down()) {
-            return (HttpOutcome::failed("timeout: the pod's node does not answer", Some(pod), call.timeout), None);
+            return (HttpOutcome::failed(HttpFailure::Timeout, "timeout: the pod's node does not answer", Some(pod), call.timeout), None);
         }
         let Some(container) = self.container_on(&namespace, &pod, port) else {
-            return (HttpOutcome::failed("connection refused", Some(pod), 0), None);
+            return (HttpOutcome::failed(HttpFailure::Refused, "connection refused", Some(pod), 0), None);
         };
         let instance = self.kubelet_of(&namespace, &pod).and_then(|k| k.instance(&namespace, &pod, &container)).map(str::to_owned);
         let request = HttpRequest { port, ..call.request.clone() };
@@ -215,17 +195,19 @@ impl Cluster {
         }
         let serving = instance.map(|id| (namespace, pod.clone(), container, id));
         match result {
-            HttpResult::Refused => (HttpOutcome::failed("connection refused", Some(pod), 0), None),
+            HttpResult::Refused => (HttpOutcome::failed(HttpFailure::Refused, "connection refused", Some(pod), 0), None),
             HttpResult::Answer { status, body, latency_nanos, .. } if latency_nanos <= call.timeout => {
                 (HttpOutcome { status, body, error: None, latency: latency_nanos, pod: Some(pod) }, serving)
             }
-            HttpResult::Timeout | HttpResult::Answer { .. } => (HttpOutcome::failed("timeout", Some(pod), call.timeout), serving),
+            HttpResult::Timeout | HttpResult::Answer { .. } => {
+                (HttpOutcome::failed(HttpFailure::Timeout, "timeout", Some(pod), call.timeout), serving)
+            }
         }
     }
 
     /// The pod and container port a target means now, by the rules of the node where the request comes in.
     fn route(&mut self, from: &Client, target: &Target, timeout: Nanos) -> Result<Arrival, Box<HttpOutcome>> {
-        let failed = |error: String, latency| Box::new(HttpOutcome::failed(error, None, latency));
+        let failed = |failure, text: String, latency| Box::new(HttpOutcome::failed(failure, text, None, latency));
         let inside = matches!(from, Client::Pod { .. });
         let (node, client) = self.entry(from);
         let entry = |outside: bool| Entry { node: &node, client: &client, outside };
@@ -234,12 +216,12 @@ impl Cluster {
             Target::Pod { namespace, name, port } => {
                 let (namespace, name) = (namespace.clone(), name.clone());
                 let there = self.object(Kind::Pod, &namespace, &name).is_some();
-                let missing = || failed(format!("pods \"{name}\" not found"), 0);
+                let missing = || failed(HttpFailure::NoSuchPod, format!("pods \"{name}\" not found"), 0);
                 return if there { Ok(Arrival { namespace, pod: name, port: *port }) } else { Err(missing()) };
             }
             Target::Service { namespace, name, port } => {
                 let Some(view) = self.proxy.view(&node, namespace, name, self.now).cloned() else {
-                    return Err(failed(format!("could not resolve host: {name}"), 0));
+                    return Err(failed(HttpFailure::NoSuchHost, format!("could not resolve host: {name}"), 0));
                 };
                 let balanced = !inside && !view.external.is_empty();
                 let address = if balanced { view.external.first() } else { view.addresses.first() };
@@ -253,7 +235,7 @@ impl Cluster {
                 let node = wanted.clone().unwrap_or_else(|| node.clone());
                 let entry = Entry { node: &node, client: &client, outside: !inside };
                 if self.kubelets.get(node.as_str()).is_none_or(|k| k.is_down()) {
-                    return Err(failed(format!("timeout: node {node} does not answer"), timeout));
+                    return Err(failed(HttpFailure::Timeout, format!("timeout: node {node} does not answer"), timeout));
                 }
                 self.proxy.route_node_port(self.now, &entry, *port, &mut random)
             }
@@ -261,7 +243,9 @@ impl Cluster {
                 let namespace = if let Client::Pod { namespace, .. } = from { namespace.as_str() } else { "default" };
                 let addresses =
                     if name.parse::<std::net::Ipv4Addr>().is_ok() { Some(vec![name.clone()]) } else { self.dns.host(name, namespace) };
-                let Some(addresses) = addresses else { return Err(failed(format!("could not resolve host: {name}"), 0)) };
+                let Some(addresses) = addresses else {
+                    return Err(failed(HttpFailure::NoSuchHost, format!("could not resolve host: {name}"), 0));
+                };
                 let address = addresses[random.below(addresses.len() as u64) as usize].clone();
                 match self.pod_with_ip(&address) {
                     Some((namespace, pod)) => return Ok(Arrival { namespace, pod, port: *port }),
@@ -273,12 +257,16 @@ impl Cluster {
         match routed {
             Ok(route) => {
                 let found = self.pod_with_ip(&route.address);
-                let (namespace, pod) = found.ok_or_else(|| failed(format!("no route to host {}", route.address), NO_ROUTE))?;
+                let (namespace, pod) =
+                    found.ok_or_else(|| failed(HttpFailure::NoRoute, format!("no route to host {}", route.address), NO_ROUTE))?;
                 Ok(Arrival { namespace, pod, port: route.port })
             }
-            Err(Refusal::NobodyListens) => Err(failed("connection refused".into(), 0)),
-            Err(Refusal::NoEndpoints(name)) => Err(failed(format!("connection refused: the service {name} has no endpoints"), 0)),
+            Err(Refusal::NobodyListens) => Err(failed(HttpFailure::Refused, "connection refused".into(), 0)),
+            Err(Refusal::NoEndpoints(name)) => {
+                Err(failed(HttpFailure::NoEndpoints, format!("connection refused: the service {name} has no endpoints"), 0))
+            }
             Err(Refusal::NoLocalEndpoints(name)) => Err(failed(
+                HttpFailure::NoLocalEndpoints,
                 format!("timeout: the service {name} has no endpoints on node {node}, and its traffic policy is Local"),
                 timeout,
             )),

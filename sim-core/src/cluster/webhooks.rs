@@ -144,7 +144,7 @@ impl Cluster {
         let timeout = u64::try_from(call.timeout_seconds).unwrap_or(10) * SECOND;
         let outcome = self.http_now(&HttpCall { from: Client::Anyone, target, request, timeout }, BEGINNING);
         match outcome.error {
-            Some(error) if error.contains("timeout") => Err(call.unreachable("context deadline exceeded")),
+            Some(error) if error.failure.is_timeout() => Err(call.unreachable("context deadline exceeded")),
             Some(_) => Err(call.unreachable(&format!("dial tcp {address}: connect: connection refused"))),
             None if outcome.status != 200 => Err(http_failure(outcome.status, &outcome.body)),
             None => serde_json::from_str(&outcome.body).map_err(|e| format!("couldn't get version/kind; json parse error: {e}")),

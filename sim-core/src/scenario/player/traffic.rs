@@ -171,7 +171,7 @@ impl Player {
                 figures.failed += 1;
                 let why = other.map_or_else(
                     || "no target".into(),
-                    |o| format!("{} {} {}", o.pod.unwrap_or_default(), o.status, o.error.unwrap_or_default()),
+                    |o| format!("{} {} {}", o.pod.as_deref().unwrap_or_default(), o.status, o.error_text()),
                 );
                 figures.first_failure.get_or_insert(format!("at {}: {why}", sim_apimachinery::duration::go_string(at)));
             }
@@ -226,16 +226,16 @@ fn request(method: &str, path: &str, headers: &BTreeMap<String, String>, body: &
 
 fn check_outcome(http: &Http, outcome: &HttpOutcome) -> Done<()> {
     if let Some(wanted) = &http.fails {
-        let found = outcome.error.clone().unwrap_or_else(|| format!("status {}", outcome.status));
+        let found = outcome.error.as_ref().map_or_else(|| format!("status {}", outcome.status), |error| error.text.clone());
         let message = format!("expected a failure with {wanted:?}, got {found}");
         return if outcome.error.is_some() && found.contains(wanted) { Ok(()) } else { Err(StepError::Failed(message)) };
     }
     if let Some(wanted) = http.status.filter(|s| *s != outcome.status) {
-        let error = outcome.error.clone().unwrap_or_default();
-        return Err(StepError::Failed(format!("expected status {wanted}, got {} {error} {}", outcome.status, outcome.body)));
+        let text = format!("expected status {wanted}, got {} {} {}", outcome.status, outcome.error_text(), outcome.body);
+        return Err(StepError::Failed(text));
     }
-    if http.status.is_none() && outcome.error.is_some() {
-        return Err(StepError::Failed(outcome.error.clone().unwrap_or_default()));
+    if let (None, Some(error)) = (http.status, &outcome.error) {
+        return Err(StepError::Failed(error.text.clone()));
     }
     if let Some(wanted) = &http.json {
         let found = serde_json::from_str(&outcome.body).unwrap_or_default();
