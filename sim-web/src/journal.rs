@@ -96,20 +96,7 @@ pub enum Input {
         code: i32,
     },
     /// An HTTP request to a container's port.
-    Proxy {
-        /// The pod's namespace.
-        namespace: String,
-        /// The pod.
-        pod: String,
-        /// The port.
-        port: u16,
-        /// The method.
-        method: String,
-        /// The path with its query.
-        path: String,
-        /// The body.
-        body: String,
-    },
+    Proxy(crate::streams::ProxyCall),
     /// What a webhook outside answered.
     Webhook {
         /// Which request waited for it.
@@ -217,4 +204,26 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), String> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(wrong)?;
     file.write_all(bytes).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::ProxyCall;
+
+    #[test]
+    fn a_request_to_a_port_is_kept_whole() {
+        let call = ProxyCall {
+            namespace: "default".into(),
+            pod: "web".into(),
+            port: 80,
+            method: "GET".into(),
+            path: "/me?full=1".into(),
+            headers: vec![("authorization".into(), "Bearer of a session".into())],
+            body: "b".into(),
+        };
+        let entry = Entry { place: Place { at: 1, after: 2 }, input: Input::Proxy(call) };
+        let line = serde_json::to_string(&entry).expect("it can be written");
+        assert_eq!(serde_json::from_str::<Entry>(&line).expect("it can be read"), entry);
+    }
 }

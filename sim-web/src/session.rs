@@ -54,6 +54,10 @@ pub struct Session {
 }
 
 impl World {
+    fn new(player: Player) -> World {
+        World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0 }
+    }
+
     /// The cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.player.cluster
@@ -93,7 +97,7 @@ impl Session {
     pub fn new(player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
         let clock = Clock::new(speed, player.cluster.now());
         let origin = player.clone();
-        let world = World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0 };
+        let world = World::new(player);
         Session { world, clock, origin, branches: Branches::default(), frontend, journal }
     }
 
@@ -126,10 +130,7 @@ impl Session {
             Input::LeaveShell { namespace, pod, container, code } => {
                 self.world.player.cluster.end_input(namespace, pod, container, *code, BEGINNING);
             }
-            Input::Proxy { namespace, pod, port, method, path, body } => {
-                let (namespace, pod, method, path, body) = (namespace.clone(), pod.clone(), method.clone(), path.clone(), body.clone());
-                ProxyCall { namespace, pod, port: *port, method, path, body, headers: vec![] }.send(&mut self.world.player.cluster);
-            }
+            Input::Proxy(call) => _ = call.send(&mut self.world.player.cluster),
             Input::Webhook { waiting, answer } => _ = self.go_on(*waiting, answer.clone()),
             Input::Tick => {}
         }
@@ -138,7 +139,8 @@ impl Session {
     /// Goes back to a moment: does the session again from its beginning, up to there.
     pub(crate) fn rewind_to(&mut self, target: SimTime) {
         let entries = std::mem::take(&mut self.world.entries);
-        self.world.player = self.origin.clone();
+        // What waits for webhooks is counted from the beginning again, as the answers in the entries are.
+        self.world = World::new(self.origin.clone());
         for entry in entries.into_iter().take_while(|e| e.place.at <= target.0) {
             self.world.reach(entry.place);
             self.again(&entry.input);
@@ -233,7 +235,7 @@ impl Session {
     pub fn proxy(&mut self, call: ProxyCall) -> sim_api::Response {
         let place = self.world.place();
         let response = call.send(&mut self.world.player.cluster);
-        self.write(place, call.into_input());
+        self.write(place, Input::Proxy(call));
         response
     }
 

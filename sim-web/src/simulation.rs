@@ -267,6 +267,8 @@ impl Simulation {
                 if outcome.is_ok() && action.replaces() {
                     self.streams.clear();
                     self.called.clear();
+                    // Their requests may never have been sent; the numbers they wait under may be others' now.
+                    self.waiting.clear();
                     self.told = self.session.world.cluster().etcd().revision();
                 }
                 let _gone = reply.send(outcome);

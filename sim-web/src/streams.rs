@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sim_api::Response;
 use sim_apimachinery::UserInfo;
 use sim_core::cluster::{Client, Cluster, HttpCall, Target};
@@ -11,7 +12,7 @@ use sim_core::time::{SECOND, SimTime};
 use sim_core::trace::BEGINNING;
 use sim_workload::{HttpRequest, LogLine, Stream};
 
-use crate::journal::{Input, KeptRequest, KeptUser};
+use crate::journal::{KeptRequest, KeptUser};
 use crate::simulation::LogWanted;
 
 /// What a command comes to, in virtual time.
@@ -30,7 +31,7 @@ pub struct Executed {
 }
 
 /// A request to a container's port.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProxyCall {
     /// The pod's namespace.
     pub namespace: String,
@@ -43,18 +44,13 @@ pub struct ProxyCall {
     /// The path with its query.
     pub path: String,
     /// The headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
 
 impl ProxyCall {
-    /// As it is written down.
-    pub fn into_input(self) -> Input {
-        let ProxyCall { namespace, pod, port, method, path, body, .. } = self;
-        Input::Proxy { namespace, pod, port, method, path, body }
-    }
-
     /// Sends it.
     pub fn send(&self, cluster: &mut Cluster) -> Response {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));

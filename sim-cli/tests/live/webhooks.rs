@@ -175,3 +175,18 @@ fn components_wait_for_webhooks_and_a_restart_needs_none() {
     let again = Server::start(&arguments);
     assert_eq!((again.digest(), injected(&again), hook.count()), (digest, 3, 3), "answers are inputs: nobody is asked twice");
 }
+
+#[test]
+fn winding_time_back_goes_through_webhooks_again_without_asking_them() {
+    let hook = Webhook::start(|_, request| allowed(request, &json!([{"op": "add", "path": "/data/added", "value": "yes"}]), &[]));
+    let server = Server::start(&["--speed", "paused"]);
+    configure(&server, "Mutating", "m", "configmaps", &json!({"clientConfig": hook.client_config("/m")}));
+    assert_eq!(server.put_config("before", "1").code, 201);
+    server.told(&["jump", "10s"]);
+    assert_eq!(server.put_config("after", "1").code, 201);
+    server.told(&["rewind", "--by", "5s"]);
+    let get = |name: &str| server.ask("GET", &format!("/api/v1/namespaces/default/configmaps/{name}"), &Value::Null);
+    assert_eq!((get("before").json()["data"]["added"].as_str(), get("after").code), (Some("yes"), 404));
+    assert_eq!(hook.count(), 2, "what was answered then is answered so now");
+    assert_eq!((server.put_config("after", "1").code, hook.count()), (201, 3), "the future is open again");
+}
