@@ -42,7 +42,7 @@ impl Forwarded {
                     self.bytes.drain(..length);
                     let call = ProxyCall { namespace: connect.namespace.clone(), pod: connect.pod.clone(), port: self.port, ..request };
                     let head_only = call.method == "HEAD";
-                    match send(simulation, call).await.filter(|response| response.status != 502) {
+                    match send(simulation, call).await {
                         Some(response) => out.extend(written(&response, head_only)),
                         None => return self.broken(out),
                     }
@@ -70,7 +70,7 @@ async fn send(simulation: &Handle, call: ProxyCall) -> Option<Response> {
     if !simulation.send(Command::Proxy(Box::new(call), reply)) {
         return None;
     }
-    answer.await.ok()
+    answer.await.ok()?
 }
 
 enum Parsed {

@@ -232,7 +232,7 @@ impl Session {
     }
 
     /// Sends a request to a container's port.
-    pub fn proxy(&mut self, call: ProxyCall) -> sim_api::Response {
+    pub fn proxy(&mut self, call: ProxyCall) -> Option<sim_api::Response> {
         let place = self.world.place();
         let response = call.send(&mut self.world.player.cluster);
         self.write(place, Input::Proxy(call));

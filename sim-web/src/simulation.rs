@@ -56,7 +56,7 @@ pub enum Command {
     /// The input of such a shell is over; its last command ended with this code.
     EndInput { namespace: String, pod: String, container: String, code: i32, reply: oneshot::Sender<()> },
     /// A request to a container's port.
-    Proxy(Box<ProxyCall>, oneshot::Sender<Response>),
+    Proxy(Box<ProxyCall>, oneshot::Sender<Option<Response>>),
     /// The id of the instance of a container that runs now.
     Instance { namespace: String, pod: String, container: String, reply: oneshot::Sender<Option<String>> },
     /// The log of an instance of a container from a line on, and whether it is still running.
