@@ -31,10 +31,10 @@ pub fn connect(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
         "log" => crate::logs::logs(exchange),
         "exec" => stream(exchange, exec_kind),
         "attach" => stream(exchange, |query| ConnectKind::Attach {
-            stdin: flag(query, "stdin"),
-            stdout: flag(query, "stdout"),
-            stderr: flag(query, "stderr"),
-            tty: flag(query, "tty"),
+            stdin: query.flag("stdin"),
+            stdout: query.flag("stdout"),
+            stderr: query.flag("stderr"),
+            tty: query.flag("tty"),
         }),
         "portforward" => {
             stream(exchange, |query| ConnectKind::PortForward { ports: query.all("ports").filter_map(|p| p.parse().ok()).collect() })
@@ -43,17 +43,13 @@ pub fn connect(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     }
 }
 
-fn flag(query: &Query, name: &str) -> bool {
-    query.flag(name)
-}
-
 fn exec_kind(query: &Query) -> ConnectKind {
     ConnectKind::Exec {
         command: query.all("command").map(str::to_owned).collect(),
-        stdin: flag(query, "stdin"),
-        stdout: flag(query, "stdout"),
-        stderr: flag(query, "stderr"),
-        tty: flag(query, "tty"),
+        stdin: query.flag("stdin"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        tty: query.flag("tty"),
     }
 }
 

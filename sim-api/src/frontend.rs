@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sim_apimachinery::{FieldValidation, Kind, Reason, Status, UserInfo, Verb};
 use sim_core::cluster::Cluster;
-use sim_core::kube_apiserver::admission_webhooks::{Attempt, Served as Attempted, WebhookCall};
+use sim_core::kube_apiserver::admission_webhooks::{Attempt, Served as Attempted, WebhookCall, unanswered};
 use sim_core::kube_apiserver::authorization::Attributes;
 use sim_core::kube_apiserver::flow_control::Classification;
 
@@ -321,7 +321,7 @@ impl Exchange<'_> {
             }
             Attempted::Asks(calls) => {
                 self.asks = calls;
-                Err(Box::new(Status::new(Reason::InternalError, "Internal error occurred: webhooks must be called first")))
+                Err(unanswered())
             }
         }
     }

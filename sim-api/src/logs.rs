@@ -72,16 +72,15 @@ impl Wanted {
             "" => Ok(None),
             text => text.parse::<i64>().map(Some).map_err(|_| bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
         };
-        let flag = |name: &str| query.flag(name);
         let since_seconds = number("sinceSeconds")?.map(|s| i128::from(now) - i128::from(s) * 1_000_000_000);
         let since_time = match query.get("sinceTime") {
             "" => None,
             text => Some(text.parse::<Timestamp>().map_err(|e| bad_request(e.to_string()))?.as_nanosecond()),
         };
         Ok(Wanted {
-            previous: flag("previous"),
-            follow: flag("follow"),
-            timestamps: flag("timestamps"),
+            previous: query.flag("previous"),
+            follow: query.flag("follow"),
+            timestamps: query.flag("timestamps"),
             tail: number("tailLines")?.and_then(|n| usize::try_from(n).ok()),
             since: since_seconds.or(since_time),
             limit_bytes: number("limitBytes")?.and_then(|n| usize::try_from(n).ok()),

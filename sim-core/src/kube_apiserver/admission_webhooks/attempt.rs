@@ -128,6 +128,6 @@ fn kind_of(verb: &Verb) -> Option<Kind> {
 }
 
 /// What ends an attempt whose webhooks must be called first; no client sees it.
-pub(super) fn unanswered() -> Box<Status> {
+pub fn unanswered() -> Box<Status> {
     Box::new(Status::new(Reason::InternalError, "Internal error occurred: webhooks must be called first"))
 }

@@ -20,7 +20,7 @@ use super::ApiServer;
 use super::admission_policies::{Attributes, objects_match, request_json, rule_words, shown};
 
 pub(super) use self::attempt::Answers;
-pub use self::attempt::{Asked, Attempt, Served, WebhookAnswer};
+pub use self::attempt::{Asked, Attempt, Served, WebhookAnswer, unanswered};
 pub(super) use self::dispatch::Rounds;
 pub use self::review::{Verdict, http_failure, verdict};
 
