@@ -2,6 +2,7 @@
 
 mod api_properties;
 mod bad_input;
+mod controllers;
 mod golden;
 mod mutations;
 mod play;

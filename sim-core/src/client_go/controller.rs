@@ -53,6 +53,11 @@ pub trait Controller {
         false
     }
 
+    /// The name its writes are owned by, if it is not that of its process.
+    fn field_manager(&self) -> Option<&'static str> {
+        None
+    }
+
     /// An event changed the cache: which keys does it concern?
     fn on_event(&mut self, event: &CacheEvent, view: &mut View<'_>, wake: &mut Wake);
 

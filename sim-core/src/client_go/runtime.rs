@@ -58,7 +58,7 @@ impl<C: Controller> ControllerRuntime<C> {
         let (qps, burst) = controller.client_limit();
         ControllerRuntime {
             name: controller.name().into(),
-            manager: manager.into(),
+            manager: controller.field_manager().unwrap_or(manager).into(),
             queue: WorkQueue::new(controller.retry_limit()),
             bucket: TokenBucket::per_second(qps, burst),
             recorder: EventRecorder::new(controller.name(), manager, None, EventStyle::Core),

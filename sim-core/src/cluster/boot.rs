@@ -22,7 +22,8 @@ const SETTLE: u64 = 30 * SECOND;
 
 impl Cluster {
     pub(super) fn boot(&mut self, profiles: Arc<ProfileSet>, settings: &Settings) {
-        self.apiserver.bootstrap(self.now, settings.has("kube-controller-manager"));
+        let aggregated = settings.has("kube-controller-manager") && settings.has("clusterrole-aggregation-controller");
+        self.apiserver.bootstrap(self.now, aggregated);
         self.apiserver.plant_first_objects(self.now);
         if settings.has(HOSTPATH_PROVISIONER) {
             self.plant(hostpath_class());

@@ -158,6 +158,9 @@ impl Controller for AnyController {
     fn watches_custom(&self) -> bool {
         delegate!(self, c => c.watches_custom())
     }
+    fn field_manager(&self) -> Option<&'static str> {
+        delegate!(self, c => c.field_manager())
+    }
     fn on_event(&mut self, event: &CacheEvent, view: &mut View<'_>, wake: &mut Wake) {
         delegate!(self, c => c.on_event(event, view, wake))
     }

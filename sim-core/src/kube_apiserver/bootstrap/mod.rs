@@ -2,7 +2,7 @@
 //! configuration of priority and fairness, the services of its own API groups, the service network.
 //! They are read once per process, go past admission and validation, which have nothing to say to them, and no step of
 //! the trace tells of them. Each is owned by the part of the API server that makes it, as a recorded cluster shows.
-//! Not modelled: the clusterrole-aggregation controller's work on roles that change later; the reconciliation of these objects at a restart of the API server, and of the service network's address
+//! Not modelled: the reconciliation of these objects at a restart of the API server, and of the service network's address
 //! objects with the services that come later.
 
 mod api_services;

@@ -1,5 +1,6 @@
 //! The controllers, one file or folder each, and the closed enum of them.
 
+pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
 pub mod deployment;
@@ -24,6 +25,8 @@ mod service_pods;
 pub mod serviceaccount;
 pub mod statefulset;
 pub mod taint_eviction;
+#[cfg(test)]
+mod testing;
 pub mod ttl_after_finished;
 pub mod volume_protection;
 
@@ -76,5 +79,6 @@ controllers! {
     TtlAfterFinished(ttl_after_finished::TtlAfterFinishedController) = |_| Some(Default::default());
     ReplicationController(replicationcontroller::ReplicationManager) = |_| Some(Default::default());
     ResourceQuota(resource_quota::ResourceQuotaController) = |_| Some(Default::default());
+    ClusterRoleAggregation(clusterrole_aggregation::ClusterRoleAggregation) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }

@@ -1,0 +1,79 @@
+//! What controllers do in a whole cluster: objects go in by the API, and what the cluster makes of them is looked at.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reply, Request, Verb};
+use sim_core::cluster::{Cluster, Settings};
+use sim_core::time::{Nanos, SECOND};
+use sim_core::trace::BEGINNING;
+use sim_workload::ProfileSet;
+
+/// A cluster without these parts.
+fn cluster_without(without: &[&str]) -> Cluster {
+    let profile = sim_core::scenario::profile(&Default::default()).expect("the profile is shipped");
+    let settings = Settings { without: without.iter().map(|w| (*w).to_owned()).collect(), ..Default::default() };
+    Cluster::with(Arc::new(profile), Arc::new(ProfileSet::builtin()), 1, &settings).expect("the parts are known")
+}
+
+fn cluster() -> Cluster {
+    cluster_without(&[])
+}
+
+fn ask(cluster: &mut Cluster, verb: Verb) -> Answer {
+    cluster.ask(1, Request::new(&"kubectl".into(), verb), BEGINNING)
+}
+
+fn create(cluster: &mut Cluster, value: &Value) -> Object {
+    let kind = value["kind"].as_str().and_then(|k| Kind::from_word(&k.to_lowercase())).expect("a kind");
+    let object = Object::from_json(kind, value.clone()).expect("it can be decoded");
+    match ask(cluster, Verb::Create { object }) {
+        Ok(Reply::Object(object)) => object,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn merge(cluster: &mut Cluster, key: &ObjectKey, part: Part, change: Value) {
+    let answer = ask(cluster, Verb::Patch { key: key.clone(), part, patch: Patch::Merge(change) });
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+fn delete(cluster: &mut Cluster, key: &ObjectKey) {
+    let answer = ask(cluster, Verb::Delete { key: key.clone(), options: Default::default() });
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+fn pass(cluster: &mut Cluster, time: Nanos) {
+    cluster.run_until(cluster.now().plus(time));
+}
+
+fn shown(cluster: &Cluster, kind: Kind, namespace: &str, name: &str) -> Value {
+    cluster.object(kind, namespace, name).map(Object::to_json).unwrap_or_default()
+}
+
+#[test]
+fn a_labelled_role_extends_view_edit_and_admin_until_it_is_gone() {
+    let mut cluster = cluster();
+    let version = |cluster: &Cluster| shown(cluster, Kind::ClusterRole, "", "view")["metadata"]["resourceVersion"].clone();
+    let before = version(&cluster);
+    pass(&mut cluster, 60 * SECOND);
+    assert_eq!(version(&cluster), before, "a cluster that is up has nothing to aggregate");
+    let rule = json!({"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": ["get"]});
+    let labels = json!({"rbac.authorization.k8s.io/aggregate-to-view": "true"});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": "widgets", "labels": labels}, "rules": [rule]});
+    let key = create(&mut cluster, &role).key();
+    pass(&mut cluster, 2 * SECOND);
+    let has =
+        |cluster: &Cluster, name: &str| shown(cluster, Kind::ClusterRole, "", name)["rules"].as_array().is_some_and(|r| r.contains(&rule));
+    assert!(["view", "edit", "admin"].iter().all(|name| has(&cluster, name)));
+    delete(&mut cluster, &key);
+    pass(&mut cluster, 2 * SECOND);
+    assert!(!["view", "edit", "admin"].iter().any(|name| has(&cluster, name)));
+}
+
+#[test]
+fn without_its_controller_a_role_aggregates_nothing() {
+    let cluster = cluster_without(&["clusterrole-aggregation-controller"]);
+    assert_eq!(shown(&cluster, Kind::ClusterRole, "", "view")["rules"], Value::Null);
+}
