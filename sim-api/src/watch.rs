@@ -1,6 +1,8 @@
 //! Watches over HTTP: a cursor into the store's history, and the frames that tell a client of each change.
 //! A stream begins with what is there (at revision 0, none, or when initial events are asked for) or after a revision; each
 //! event is one line of JSON. Source: apiserver/pkg/endpoints/handlers/watch.go, apiserver/pkg/storage/cacher.
+//! Events of a custom resource that a webhook converts wait until it has answered: `calls` says what to ask it, `answered` takes
+//! what it said. If it fails the client is told so, and the stream ends. Selectors look at objects as they are stored.
 //! How long a stream lives is the server's business: `timeout_seconds` says what the client asked for.
 
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use sim_apimachinery::list_options::Selection;
 use sim_apimachinery::{Kind, Object, Reason, Status};
 use sim_core::cluster::Cluster;
 use sim_core::component::ChangeType;
+use sim_core::kube_apiserver::admission_webhooks::{Answers, WebhookAnswer, WebhookCall};
 
 use crate::frontend::{Exchange, Outcome};
 use crate::http::Answer;
@@ -29,6 +32,12 @@ pub struct Watch {
     cursor: u64,
     /// What is sent before anything else.
     first: Vec<u8>,
+    /// What is to be told next.
+    waiting: Vec<Waiting>,
+    /// What conversion webhooks have said.
+    answers: Answers,
+    /// What they must be asked before more can be told.
+    calls: Vec<WebhookCall>,
     ended: bool,
     /// Whether the client wants bookmarks.
     pub bookmarks: bool,
@@ -36,6 +45,15 @@ pub struct Watch {
     pub timeout_seconds: Option<u64>,
     /// Values of the header `Warning`.
     pub warnings: Vec<String>,
+}
+
+/// Something to be told.
+#[derive(Debug)]
+enum Waiting {
+    /// An event and the object as it is stored.
+    Event(&'static str, Object),
+    /// That all that was there at a revision has been told.
+    InitialEnd(u64),
 }
 
 /// Begins a stream.
@@ -54,6 +72,9 @@ pub fn begin(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
         shown: Shown::new(negotiate(exchange.request)?.form, query.get("includeObject"))?,
         cursor: 0,
         first: vec![],
+        waiting: vec![],
+        answers: Answers::default(),
+        calls: vec![],
         ended: false,
         bookmarks: query.flag("allowWatchBookmarks"),
         warnings: warning_headers(&exchange.warnings),
@@ -98,13 +119,9 @@ impl Watch {
     fn begin_with_all(&mut self, cluster: &mut Cluster, tell_end: bool) {
         self.cursor = cluster.etcd().revision();
         let present: Vec<Object> = cluster.etcd().list(self.kind, &self.namespace).filter(|o| self.matches(o)).cloned().collect();
-        for object in present {
-            let shown = self.show(cluster, &object);
-            self.frame_into_first("ADDED", &shown);
-        }
+        self.waiting.extend(present.into_iter().map(|object| Waiting::Event("ADDED", object)));
         if tell_end && self.bookmarks {
-            let mark = self.bookmark_object(true);
-            self.frame_into_first("BOOKMARK", &mark);
+            self.waiting.push(Waiting::InitialEnd(self.cursor));
         }
     }
 
@@ -128,28 +145,84 @@ impl Watch {
     pub fn poll(&mut self, cluster: &mut Cluster) -> Vec<u8> {
         if matches!(self.shown.form(), Form::MetadataList(_)) {
             // No single object can be shown so: a real server's stream breaks at its first event.
-            self.ended |= cluster.etcd().revision() > self.cursor || !self.first.is_empty();
+            self.ended |= cluster.etcd().revision() > self.cursor || !self.first.is_empty() || !self.waiting.is_empty();
             return vec![];
         }
         let mut out = std::mem::take(&mut self.first);
-        if self.ended || cluster.etcd().revision() <= self.cursor {
+        if self.ended {
             return out;
         }
-        let Some(changes) = cluster.etcd().changes_after(self.cursor) else {
+        let is_too_old = !self.gather(cluster);
+        out.extend(self.tell(cluster));
+        if is_too_old && !self.ended {
             let status = too_old(self.cursor, cluster.etcd().compacted());
             self.ended = true;
             out.extend(frame("ERROR", &status.to_json()));
-            return out;
-        };
-        let mine: Vec<_> = changes.iter().filter(|c| c.object.kind() == self.kind).cloned().collect();
-        self.cursor = cluster.etcd().revision();
-        for change in mine {
+        }
+        out
+    }
+
+    /// Takes note of what happened since the last call; false if that is not known any more.
+    fn gather(&mut self, cluster: &Cluster) -> bool {
+        let revision = cluster.etcd().revision();
+        if revision <= self.cursor {
+            return true;
+        }
+        let Some(changes) = cluster.etcd().changes_after(self.cursor) else { return false };
+        for change in changes.iter().filter(|c| c.object.kind() == self.kind) {
             if let Some((event, object)) = self.event(change.change, change.previous.as_ref(), &change.object) {
-                let shown = self.show(cluster, &object);
-                out.extend(frame(event, &shown));
+                self.waiting.push(Waiting::Event(event, object));
+            }
+        }
+        self.cursor = revision;
+        true
+    }
+
+    /// The frames of all that waits, unless a conversion webhook must be asked first.
+    fn tell(&mut self, cluster: &mut Cluster) -> Vec<u8> {
+        if self.waiting.is_empty() || !self.calls.is_empty() {
+            return vec![];
+        }
+        let of_event = |waiting: &Waiting| match waiting {
+            Waiting::Event(_, object) => Some(object.clone()),
+            Waiting::InitialEnd(_) => None,
+        };
+        let stored: Vec<Object> = self.waiting.iter().filter_map(of_event).collect();
+        let now = cluster.now().0;
+        let read = match cluster.apiserver().convert_for_watch(&stored, self.kind, &mut self.answers, now) {
+            Ok(read) => read,
+            Err(_) if !self.answers.open.is_empty() => {
+                self.calls = std::mem::take(&mut self.answers.open);
+                return vec![];
+            }
+            Err(status) => {
+                self.ended = true;
+                return frame("ERROR", &status.to_json());
+            }
+        };
+        self.answers = Answers::default();
+        let (mut read, mut out) = (read.into_iter(), vec![]);
+        for waiting in std::mem::take(&mut self.waiting) {
+            match waiting {
+                Waiting::Event(event, object) => {
+                    let shown = self.show(cluster, &read.next().unwrap_or(object));
+                    out.extend(frame(event, &shown));
+                }
+                Waiting::InitialEnd(revision) => out.extend(frame("BOOKMARK", &self.bookmark_object(revision, true))),
             }
         }
         out
+    }
+
+    /// What conversion webhooks must be asked before more can be told.
+    pub fn calls(&self) -> &[WebhookCall] {
+        &self.calls
+    }
+
+    /// A conversion webhook has answered.
+    pub fn answered(&mut self, answer: WebhookAnswer) {
+        self.calls.retain(|call| call.asked != answer.asked);
+        self.answers.add(answer);
     }
 
     /// What a change is to this client: an object can come into its sight, and leave it.
@@ -171,19 +244,22 @@ impl Watch {
 
     fn show(&mut self, cluster: &mut Cluster, object: &Object) -> Value {
         let (group, version) = (self.group.clone(), self.version.clone());
-        let object = cluster.apiserver().present(object, self.kind);
-        self.shown.event(cluster, &Served { kind: self.kind, group: &group, version: &version }, &object)
+        self.shown.event(cluster, &Served { kind: self.kind, group: &group, version: &version }, object)
     }
 
     /// A frame that tells how far the stream is.
     pub fn bookmark(&mut self, cluster: &Cluster) -> Vec<u8> {
+        if !self.waiting.is_empty() {
+            // It would tell that the client knows what it has not been told.
+            return vec![];
+        }
         self.cursor = self.cursor.max(cluster.etcd().revision());
-        let object = self.bookmark_object(false);
+        let object = self.bookmark_object(self.cursor, false);
         frame("BOOKMARK", &object)
     }
 
-    fn bookmark_object(&mut self, initial_end: bool) -> Value {
-        let mut metadata = json!({"resourceVersion": self.cursor.to_string()});
+    fn bookmark_object(&mut self, revision: u64, initial_end: bool) -> Value {
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

@@ -97,6 +97,8 @@ pub enum Input {
     },
     /// An HTTP request to a container's port.
     Proxy(crate::streams::ProxyCall),
+    /// A call to a webhook of the cluster's own pods, for a watch.
+    Ask(Box<sim_core::kube_apiserver::admission_webhooks::WebhookCall>),
     /// What a webhook outside answered.
     Webhook {
         /// Which request waited for it.

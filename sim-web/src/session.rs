@@ -131,6 +131,7 @@ impl Session {
                 self.world.player.cluster.end_input(namespace, pod, container, *code, BEGINNING);
             }
             Input::Proxy(call) => _ = call.send(&mut self.world.player.cluster),
+            Input::Ask(call) => _ = self.world.player.cluster.ask_inside(call),
             Input::Webhook { waiting, answer } => _ = self.go_on(*waiting, answer.clone()),
             Input::Tick => {}
         }
@@ -156,7 +157,8 @@ impl Session {
         let outcome = self.attempt(request.clone(), Attempt::default());
         let refused = matches!(&outcome, Ok(Answer::Complete(response)) if response.status == 401);
         let reads = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") || refused;
-        if !reads || self.world.cluster().trace.len() != known {
+        // A read that waits for a webhook is counted among those that wait.
+        if !reads || outcome.is_err() || self.world.cluster().trace.len() != known {
             self.write(place, Input::Http(KeptRequest::from_request(&request)));
         }
         outcome
@@ -175,6 +177,14 @@ impl Session {
         outcome
     }
 
+    /// Asks simulated pods what a watch wants to know of them.
+    pub fn ask_inside(&mut self, call: WebhookCall) -> Option<WebhookAnswer> {
+        let place = self.world.place();
+        let answer = self.world.player.cluster.ask_inside(&call)?;
+        self.write(place, Input::Ask(Box::new(call)));
+        Some(answer)
+    }
+
     fn go_on(&mut self, waiting: Waiting, answer: WebhookAnswer) -> Option<Outcome> {
         let number = match waiting {
             Waiting::Component(number) => {
@@ -182,6 +192,7 @@ impl Session {
                 return None;
             }
             Waiting::Client(number) => number,
+            Waiting::Watch(_) => return None,
         };
         let held = self.world.held.get_mut(&number)?;
         held.open.retain(|call| call.asked != answer.asked);

@@ -122,6 +122,7 @@ impl Handle {
 }
 
 struct Stream {
+    number: u64,
     watch: Box<sim_api::Watch>,
     sender: mpsc::Sender<Vec<u8>>,
     queued: Arc<AtomicUsize>,
@@ -134,6 +135,7 @@ struct Stream {
 pub struct Simulation {
     session: Session,
     streams: Vec<Stream>,
+    streams_ever: u64,
     /// Who waits for a virtual moment.
     awaited: Vec<(SimTime, oneshot::Sender<()>)>,
     told: u64,
@@ -156,6 +158,7 @@ impl Simulation {
         Simulation {
             session,
             streams: vec![],
+            streams_ever: 0,
             awaited: vec![],
             told,
             ticked: Stopwatch::start(),
@@ -255,6 +258,9 @@ impl Simulation {
             }
             Command::Webhook(waiting, answer) => {
                 self.called.remove(&(waiting, answer.asked.key.clone()));
+                if let Waiting::Watch(number) = waiting {
+                    return self.answer_watch(number, *answer);
+                }
                 let outcome = self.session.webhook(waiting, *answer);
                 if let (Waiting::Client(number), Some(outcome)) = (waiting, outcome)
                     && let Some(reply) = self.waiting.remove(&number)
@@ -352,9 +358,32 @@ impl Simulation {
                 let _ended = self.calls.send((waiting, call.clone()));
             }
         }
+        let wanted: Vec<(u64, WebhookCall)> =
+            self.streams.iter().flat_map(|s| s.watch.calls().iter().map(|call| (s.number, call.clone()))).collect();
+        for (number, call) in wanted {
+            match self.session.ask_inside(call.clone()) {
+                Some(answer) => self.answer_watch(number, answer),
+                None if self.called.insert((Waiting::Watch(number), call.asked.key.clone())) => {
+                    let _ended = self.calls.send((Waiting::Watch(number), call));
+                }
+                None => {}
+            }
+        }
         if !self.waiting.is_empty() {
             self.waiting.retain(|_, reply| !reply.is_closed());
         }
+    }
+
+    /// A conversion webhook has answered a watch, which may have something to tell now.
+    fn answer_watch(&mut self, number: u64, answer: WebhookAnswer) {
+        let cluster = &mut self.session.world.player.cluster;
+        self.streams.retain_mut(|stream| {
+            if stream.number != number {
+                return true;
+            }
+            stream.watch.answered(answer.clone());
+            stream.feed(cluster, true)
+        });
     }
 
     fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
@@ -369,7 +398,9 @@ impl Simulation {
         let lives = Duration::from_secs(watch.timeout_seconds.unwrap_or(WATCH_SECONDS_DEFAULT).min(24 * 3600));
         if !watch.is_ended() {
             let next_bookmark = first_bookmark(lives);
-            self.streams.push(Stream { watch, sender, queued: queued.clone(), opened: Stopwatch::start(), lives, next_bookmark });
+            self.streams_ever += 1;
+            let number = self.streams_ever;
+            self.streams.push(Stream { number, watch, sender, queued: queued.clone(), opened: Stopwatch::start(), lives, next_bookmark });
         }
         Reply::Stream(Frames { receiver, waiting: queued, warnings })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sim_core::kube_apiserver::admission_webhooks::{Target, WebhookAnswer, WebhookCall, http_failure};
+use sim_core::kube_apiserver::admission_webhooks::{Phase, Target, WebhookAnswer, WebhookCall, http_failure};
 
 /// An answer may have this many bytes.
 const ANSWER_BYTES_MAX: u64 = 3 << 20;
@@ -20,6 +20,8 @@ pub enum Waiting {
     Client(u64),
     /// One of the requests of the cluster's own components.
     Component(u64),
+    /// One of the open watches, which change nothing: what they wait for is not part of the session.
+    Watch(u64),
 }
 
 /// Makes a call and says what came of it. It takes as long as its timeout allows.
@@ -34,7 +36,7 @@ fn send(call: &WebhookCall) -> Result<Value, String> {
         .post(call.address())
         .header("Content-Type", "application/json")
         .header("Accept", "application/json, */*")
-        .header("User-Agent", "kube-apiserver-admission");
+        .header("User-Agent", if call.phase == Phase::Converting { "Go-http-client/1.1" } else { "kube-apiserver-admission" });
     let mut response = request.send(call.review.to_string()).map_err(|e| call.unreachable(&told(&e, url)))?;
     let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(|e| told(&e, url))?;
     match response.status().as_u16() {

@@ -233,7 +233,7 @@ impl Process {
                 Some(value) => value.clone(),
                 None => text(exchange.request.query.get(hole.name)),
             },
-            "body" => exchange.body.get(hole.name).cloned().unwrap_or_default(),
+            "body" => exchange.body.at(hole.name).cloned().unwrap_or_default(),
             "let" => exchange.bindings.get(hole.name).cloned().unwrap_or_default(),
             "backend" => exchange.backend.as_ref().map_or(Json::Null, |(_, value)| value.clone()),
             "request" if hole.name == "method" => Json::Text(exchange.request.method.clone()),

@@ -1,6 +1,7 @@
 //! Values with holes: the bodies, conditions and settings of a profile may say `${scope.name}`.
 //!
-//! Scopes: `env`, `query`, `path`, `header`, `body` (a field of a JSON request body), `state`, `let`, `backend.value`,
+//! Scopes: `env`, `query`, `path`, `header`, `body` (a field of a JSON request body, or a path such as `request.uid` and
+//! `items.0.name` in it), `state`, `let`, `backend.value`,
 //! `hostname`, `random.hex` (32 hexadecimal digits), `request.method` and `request.path`.
 //! `${env.X:-text}` gives a default when the variable is unset or empty; `|number` reads a number, `|bearer` strips
 //! `Bearer ` from an Authorization header (null if it is not there).
@@ -112,6 +113,16 @@ impl Json {
             Json::Map(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
+    }
+
+    /// What is at a path of names and numbers, `request.uid` or `items.0.name`; a field's own name may have dots.
+    pub fn at(&self, path: &str) -> Option<&Json> {
+        let item = |name: &str| match self {
+            Json::List(items) => items.get(name.parse::<usize>().ok()?),
+            other => other.get(name),
+        };
+        let step = || path.split_once('.').and_then(|(first, rest)| item(first)?.at(rest));
+        item(path).or_else(step)
     }
 
     /// Reads a JSON text (a request body).

@@ -66,6 +66,13 @@ impl Cluster {
         }
     }
 
+    /// Makes a call that stays inside the cluster; nothing if it leads outside.
+    pub fn ask_inside(&mut self, call: &WebhookCall) -> Option<WebhookAnswer> {
+        let Webhook::Service(service) = &call.target else { return None };
+        let body = self.call_service(call, &service.namespace, &service.name, service.port.unwrap_or(443));
+        Some(call.answered(body))
+    }
+
     /// A component's request takes effect, or is held until webhooks outside have answered.
     pub(super) fn begin_request(&mut self, from: ComponentId, token: u64, request: Request, cause: StepId) {
         if self.apiserver.has_webhooks() {
@@ -102,18 +109,17 @@ impl Cluster {
     fn call_inside(&mut self, calls: Vec<WebhookCall>, attempt: &mut Attempt) -> Vec<WebhookCall> {
         let mut outside = vec![];
         for call in calls {
+            if let Some(answer) = self.ask_inside(&call) {
+                attempt.add(answer);
+                continue;
+            }
             match &call.target {
-                Webhook::Service(service) => {
-                    let (namespace, name, port) = (service.namespace.clone(), service.name.clone(), service.port.unwrap_or(443));
-                    let body = self.call_service(&call, &namespace, &name, port);
-                    attempt.add(call.answered(body));
-                }
-                Webhook::Url(_) if self.calls_out => outside.push(call),
-                Webhook::Url(url) => {
+                Webhook::Url(url) if !self.calls_out => {
                     let host = url.trim_start_matches("https://").split(['/', ':', '?']).next().unwrap_or_default().to_owned();
                     let why = call.unreachable(&format!("dial tcp: lookup {host}: no such host"));
                     attempt.add(call.answered(Err(why)));
                 }
+                _ => outside.push(call),
             }
         }
         outside

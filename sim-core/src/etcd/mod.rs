@@ -188,6 +188,33 @@ impl Etcd {
         self.compacted = self.compacted.max(revision.min(self.revision));
     }
 
+    /// Takes back all changes after a revision, as if they had not been made; the keys of what they changed. Nobody may have seen
+    /// them. An event has its lease anew from the change that is its last now.
+    pub fn undo_to(&mut self, revision: u64) -> Vec<ObjectKey> {
+        let mut undone = vec![];
+        while let Some(change) = self.history.pop_if(|change| change.revision > revision) {
+            let key = change.object.key();
+            let objects = self.objects.entry(key.kind).or_default();
+            match &change.previous {
+                Some(previous) => _ = objects.insert((key.namespace.clone(), key.name.clone()), previous.clone()),
+                None => _ = objects.remove(&(key.namespace.clone(), key.name.clone())),
+            }
+            undone.push(key);
+        }
+        self.revision = self.revision.min(revision);
+        for key in undone.iter().filter(|key| key.kind == Kind::Event) {
+            let written = self.get(key).and_then(|event| self.change(event.resource_version())).map(|change| change.time);
+            match (written, self.tickets.remove(key)) {
+                (Some(written), ticket) => {
+                    ticket.into_iter().for_each(|ticket| _ = self.leases.cancel(ticket));
+                    self.renew_lease(key, written);
+                }
+                (None, ticket) => ticket.into_iter().for_each(|ticket| _ = self.leases.cancel(ticket)),
+            }
+        }
+        undone
+    }
+
     /// When the first lease ends.
     pub fn next_expiry(&self) -> Option<SimTime> {
         self.leases.next()

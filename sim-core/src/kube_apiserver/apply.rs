@@ -18,7 +18,7 @@ impl ApiServer {
         }
         let shape = self.shape(key.kind, call.api_version.as_deref());
         check_intent(&shape, key, intent)?;
-        let current = self.load(key);
+        let current = self.load(key, call)?;
         if current.is_none() && part != Part::Main {
             return Err(Box::new(Status::not_found(key.kind, &key.name)));
         }

@@ -22,7 +22,7 @@ impl ApiServer {
     /// Deletes an object that is named in the request, or one of a collection.
     fn delete_one(&mut self, key: &ObjectKey, options: &DeleteOptions, is_named: bool, call: &mut Call<'_>) -> Outcome<Object> {
         use super::admission_policies::Attributes;
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
         let attributes = Attributes::delete(&current);
@@ -81,7 +81,7 @@ impl ApiServer {
         call: &mut Call<'_>,
     ) -> Outcome<Page> {
         warn_of_orphans(kind, options, call);
-        let page = self.list_page(kind, namespace, selected)?;
+        let page = self.list_page(kind, namespace, selected, call)?;
         for item in &page.items {
             match self.delete_one(&item.key(), options, false, call) {
                 // The first failure ends it; what is gone meanwhile is none. Components go on.

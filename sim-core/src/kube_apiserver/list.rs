@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sim_apimachinery::list_options::{Continue, ListOptions, Selection, parse_resource_version};
 use sim_apimachinery::{Cause, Kind, Object, Page, Reason, Status};
 
-use super::{ApiServer, Outcome};
+use super::{ApiServer, Call, Outcome};
 
 /// At which revision to read, and from which key on.
 struct Place {
@@ -26,7 +26,7 @@ impl ApiServer {
     /// A page of the objects of a kind; an empty namespace means all.
     /// Errors: those of `ListOptions::selection`, 400 for a bad token or revision, 410 for a revision that was forgotten, 504
     /// for one that is still to come.
-    pub fn list_page(&self, kind: Kind, namespace: &str, options: &ListOptions) -> Outcome<Page> {
+    pub(super) fn list_page(&self, kind: Kind, namespace: &str, options: &ListOptions, call: &mut Call<'_>) -> Outcome<Page> {
         let selection = self.selection(kind, options, false)?;
         let place = place(options)?;
         self.check_reached(place.not_older)?;
@@ -34,6 +34,8 @@ impl ApiServer {
             None => self.keyed(kind, namespace),
             Some(revision) => self.at_revision(kind, namespace, revision, &place)?,
         };
+        let read = self.read_all_at(objects.values(), kind, call)?;
+        let objects: BTreeMap<String, Object> = objects.into_keys().zip(read).collect();
         let revision = place.revision.unwrap_or_else(|| self.etcd.revision());
         // A list at "any revision" is answered from the cache, which knows no limit.
         let limit = if options.resource_version == "0" { 0 } else { usize::try_from(options.limit).unwrap_or(0) };
@@ -68,10 +70,10 @@ impl ApiServer {
     }
 
     fn keyed(&self, kind: Kind, namespace: &str) -> BTreeMap<String, Object> {
-        self.etcd.list(kind, namespace).map(|o| (key(o, namespace), self.present(o, kind))).collect()
+        self.etcd.list(kind, namespace).map(|o| (key(o, namespace), o.clone())).collect()
     }
 
-    /// The objects as they were at a revision.
+    /// The objects as they were stored at a revision.
     fn at_revision(&self, kind: Kind, namespace: &str, revision: u64, place: &Place) -> Outcome<BTreeMap<String, Object>> {
         self.check_reached(revision)?;
         let Some(later) = self.etcd.changes_after(revision) else { return Err(Box::new(expired(place))) };
@@ -82,7 +84,7 @@ impl ApiServer {
                 continue;
             }
             match &change.previous {
-                Some(previous) => objects.insert(key(object, namespace), self.present(previous, kind)),
+                Some(previous) => objects.insert(key(object, namespace), previous.clone()),
                 None => objects.remove(&key(object, namespace)),
             };
         }

@@ -205,8 +205,8 @@ impl ApiServer {
 
     fn dispatch(&mut self, verb: Verb, call: &mut Call<'_>) -> Answer {
         match verb {
-            Verb::Get { key } => self.get(&key).map(Reply::Object),
-            Verb::List { kind, namespace, options } => self.list_page(kind, &namespace, &options).map(Reply::List),
+            Verb::Get { key } => self.get(&key, call).map(Reply::Object),
+            Verb::List { kind, namespace, options } => self.list_page(kind, &namespace, &options, call).map(Reply::List),
             Verb::Create { object } => self.create(object, call).map(Reply::Object),
             Verb::Update { object, part } => self.update(object, part, call).map(Reply::Object),
             Verb::Patch { key, part: Part::Scale, patch } => self.patch_scale(&key, patch, call).map(Reply::Scale),
@@ -217,7 +217,7 @@ impl ApiServer {
             }
             Verb::Bind { pod, uid, node, with } => self.bind(&pod, &uid, &node, with, call).map(|()| Reply::Done),
             Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),
-            Verb::GetScale { key } => self.get_scale(&key).map(Reply::Scale),
+            Verb::GetScale { key } => self.get_scale(&key, call).map(Reply::Scale),
             Verb::UpdateScale { key, replicas, uid, resource_version } => {
                 self.update_scale(&key, replicas, uid.as_deref(), resource_version.as_deref(), call).map(Reply::Scale)
             }
@@ -239,16 +239,19 @@ impl ApiServer {
         }
         let mut object = object;
         strategy::read_back(&mut object);
+        self.settle_owners(None, &object, call);
         if call.dry_run {
+            let object = self.as_if_stored(object, call)?;
             return Ok(self.shown_dry(None, object, call));
         }
+        let object = self.stored_form(object, call)?;
         let write = self.write(&key, call);
         self.bindings.changed(None, Some(&object));
-        let stored = self.etcd.create(self.to_storage(object), write);
+        let stored = self.etcd.create(object, write);
         let stored = stored.map_err(|_| Box::new(Status::already_exists(kind, &key.name)))?;
         self.note_definition(&key);
         self.note_upkeep(&key);
-        Ok(self.present(&stored, kind))
+        self.read_at(&stored, kind, call)
     }
 
     /// Stores the next state of an object that was just read, unless this is a dry run or nothing changed.
@@ -257,17 +260,30 @@ impl ApiServer {
         if next == *current && !self.owners_change(current, call) {
             return Ok(current.clone());
         }
+        self.settle_owners(Some(current), &next, call);
         if call.dry_run {
+            let next = self.as_if_stored(next, call)?;
             return Ok(self.shown_dry(Some(current), next, call));
         }
         let (kind, key) = (next.kind(), next.key());
+        let next = self.stored_form(next, call)?;
         let write = self.write(&key, call);
         self.bindings.changed(Some(current), Some(&next));
-        let stored = self.etcd.update(self.to_storage(next), current.resource_version(), write);
+        let stored = self.etcd.update(next, current.resource_version(), write);
         let stored = stored.map_err(|_| Box::new(Status::object_modified(kind, &key.name)))?;
         self.note_definition(&key);
         self.note_upkeep(&key);
-        Ok(self.present(&stored, kind))
+        self.read_at(&stored, kind, call)
+    }
+
+    /// Works out who owns what of an object that a webhook converts: once it is stored it is at another version than its writer saw.
+    fn settle_owners(&mut self, previous: Option<&Object>, object: &Object, call: &mut Call<'_>) {
+        if call.user.is_none() || self.custom.converter_of(object.kind()).is_none() {
+            return;
+        }
+        let Some(mut tracking) = call.tracking.take() else { return };
+        tracking.managers = Some(Arc::new(self.managers_after(previous, object, &tracking, call)));
+        call.tracking = Some(tracking);
     }
 
     /// Whether a write that changes nothing else changes who owns what.
@@ -296,7 +312,7 @@ impl ApiServer {
 
     /// Removes an object for good.
     fn remove(&mut self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Object> {
-        let Some(current) = self.load(key) else {
+        let Some(current) = self.load(key, call)? else {
             return Err(Box::new(Status::not_found(key.kind, &key.name)));
         };
         if call.dry_run {
@@ -308,7 +324,7 @@ impl ApiServer {
         let gone = self.etcd.delete(key, write).map_err(|_| Box::new(Status::not_found(key.kind, &key.name)))?;
         self.note_definition(key);
         self.note_upkeep(key);
-        Ok(self.present(&gone, key.kind))
+        self.read_at(&gone, key.kind, call)
     }
 
     fn write(&self, key: &ObjectKey, call: &mut Call<'_>) -> Write {

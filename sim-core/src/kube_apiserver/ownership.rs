@@ -87,6 +87,13 @@ pub(super) fn whole_second(time: SimTime) -> Timestamp {
 }
 
 impl Ownership {
+    /// Forgets what was worked out of changes after a revision, which have been undone.
+    pub(super) fn forget(&mut self, undone: &[ObjectKey], revision: u64) {
+        for key in undone.iter().filter(|key| self.latest.get(*key).is_some_and(|(at, _)| *at > revision)).collect::<Vec<_>>() {
+            Arc::make_mut(&mut self.latest).remove(key);
+        }
+    }
+
     fn at(&mut self, etcd: &Etcd, custom: &Registry, key: &ObjectKey, revision: u64) -> Arc<Managers> {
         let (known, steps) = self.known(etcd, key, revision);
         if steps.is_empty() {
@@ -171,7 +178,7 @@ fn fold(step: &Step<'_>, managers: Managers) -> Managers {
 /// Why an object cannot be seen at a version that one of its owners wrote at: converting a custom object changes no field, so one
 /// that only the newer version declares is in the way. The values are those before and after the write.
 pub(super) fn convert_error(shape: &Shape, custom: &Registry, managers: &Managers, values: [&Value; 2]) -> Option<String> {
-    if !matches!(shape.kind(), Kind::Custom(_)) {
+    if !matches!(shape.kind(), Kind::Custom(_)) || custom.converter_of(shape.kind()).is_some() {
         return None;
     }
     managers.values().filter(|owned| owned.api_version != shape.api_version()).find_map(|owned| {

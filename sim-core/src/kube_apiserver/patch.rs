@@ -23,7 +23,7 @@ impl ApiServer {
         if let Patch::Apply { intent, force } = &patch {
             return self.apply(key, part, intent, *force, call);
         }
-        let Some(current) = self.load(key) else { return Err(Box::new(Status::not_found(key.kind, &key.name))) };
+        let Some(current) = self.load(key, call)? else { return Err(Box::new(Status::not_found(key.kind, &key.name))) };
         if let Patch::Typed(typed) = patch {
             let mut next = current.clone();
             typed_patch::apply(&mut next, typed);

@@ -12,7 +12,7 @@ use crate::time::SimTime;
 impl ApiServer {
     /// Puts a pod on a node. The pod takes over the binding's labels and annotations, and where the node is.
     pub(super) fn bind(&mut self, key: &ObjectKey, uid: &str, node: &Arc<str>, with: BindingMetadata, call: &mut Call<'_>) -> Outcome<()> {
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         check_preconditions(key, &current, uid, with.resource_version.as_deref())?;
         let mut next = current.clone();
         let Object::Pod(pod) = &mut next else { return Err(Box::new(Status::not_found(Kind::Pod, &key.name))) };

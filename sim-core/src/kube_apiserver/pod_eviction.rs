@@ -19,7 +19,7 @@ const ALLOWED: &str = "DisruptionAllowed";
 impl ApiServer {
     /// Deletes a pod unless a disruption budget forbids it.
     pub(super) fn evict(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<()> {
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         let Object::Pod(pod) = &current else { return Err(Box::new(Status::not_found(Kind::Pod, &key.name))) };
         let pod = pod.clone();
         if !ignores_budgets(&pod) {

@@ -2,10 +2,10 @@
 
 use sim_apimachinery::{Object, ObjectKey, Status};
 
-use super::{ApiServer, Outcome};
+use super::{ApiServer, Call, Outcome};
 
 impl ApiServer {
-    pub(super) fn get(&self, key: &ObjectKey) -> Outcome<Object> {
-        self.load(key).ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
+    pub(super) fn get(&self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Object> {
+        self.load(key, call)?.ok_or_else(|| Box::new(Status::not_found(key.kind, &key.name)))
     }
 }

@@ -11,8 +11,8 @@ use sim_apimachinery::{Cause, Object, ObjectKey, Part, Patch, Reason, Scale, Sta
 use super::{ApiServer, Call, Outcome, patch, preconditions};
 
 impl ApiServer {
-    pub(super) fn get_scale(&self, key: &ObjectKey) -> Outcome<Scale> {
-        let object = self.get(key)?;
+    pub(super) fn get_scale(&self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Scale> {
+        let object = self.get(key, call)?;
         self.scale_of(&object)
     }
 
@@ -25,7 +25,7 @@ impl ApiServer {
         version: Option<&str>,
         call: &mut Call<'_>,
     ) -> Outcome<Scale> {
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         let mut sent = current.clone();
         sent.metadata_mut().uid = uid.filter(|u| !u.is_empty()).map(str::to_owned).or_else(|| current.metadata().uid.clone());
         preconditions::check(&current, &sent)?;
@@ -60,7 +60,7 @@ impl ApiServer {
         if let Patch::Apply { intent, force } = &patch {
             return self.apply_scale(key, intent, *force, call);
         }
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         let scale = self.scale_of(&current)?;
         let of = schema::lookup("autoscaling", "v1", "Scale").unwrap_or_else(schema::any_object);
         let mut before = schema::as_encoded(of, shown(&current, &scale));
@@ -102,7 +102,7 @@ impl ApiServer {
             let why = format!("invalid object type: {group}/{version}, Kind={}", text("kind"));
             return Err(Box::new(Status::new(Reason::BadRequest, why)));
         }
-        let current = self.get(key)?;
+        let current = self.get(key, call)?;
         self.scale_of(&current)?;
         let wanted = intent.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
         if wanted < 0 && !matches!(current, Object::Custom(_)) {

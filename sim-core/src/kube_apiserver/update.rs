@@ -15,7 +15,7 @@ use crate::etcd::Tracking;
 impl ApiServer {
     pub(super) fn update(&mut self, mut object: Object, part: Part, call: &mut Call<'_>) -> Outcome<Object> {
         let key = object.key();
-        let Some(current) = self.load(&key) else {
+        let Some(current) = self.load(&key, call)? else {
             if part != Part::Main || !created_by_update(key.kind) {
                 return Err(Box::new(Status::not_found(key.kind, &key.name)));
             }

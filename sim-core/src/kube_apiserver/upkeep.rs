@@ -124,7 +124,7 @@ impl ApiServer {
 
     fn settle_api_services(&mut self, call: &mut Call<'_>) {
         for name in self.upkeep.remote.clone() {
-            let Some(current) = self.load(&ObjectKey::new(Kind::APIService, "", &name)) else { continue };
+            let Some(current) = self.etcd.get(&ObjectKey::new(Kind::APIService, "", &name)).cloned() else { continue };
             let Some(found) = APIService::from_object(&current).and_then(|s| self.reached(s)) else { continue };
             let mut next = current.clone();
             let Object::APIService(service) = &mut next else { continue };

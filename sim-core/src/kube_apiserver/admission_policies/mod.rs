@@ -160,7 +160,9 @@ impl ApiServer {
             (false, _) => String::new(),
         };
         let parameters: Parameters = match (&reference.name, &reference.selector) {
-            (Some(name), _) if !name.is_empty() => self.load(&ObjectKey::new(kind, &namespace, name)).map(Some).into_iter().collect(),
+            (Some(name), _) if !name.is_empty() => {
+                self.etcd.get(&ObjectKey::new(kind, &namespace, name)).map(|o| Some(self.present(o, kind))).into_iter().collect()
+            }
             (_, Some(selector)) => {
                 let selector = Selector::from_label_selector(selector).map_err(|e| e.to_string())?;
                 let nothing = Default::default();

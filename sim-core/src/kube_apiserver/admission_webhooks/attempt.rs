@@ -8,6 +8,7 @@ use serde_json::Value;
 use sim_apimachinery::{Answer, Kind, Reason, Request, Status, Verb};
 
 use super::{Phase, WebhookCall};
+use crate::etcd::Etcd;
 use crate::kube_apiserver::ApiServer;
 use crate::random::Random;
 use crate::time::SimTime;
@@ -59,52 +60,104 @@ pub enum Served {
 
 /// What a request in progress knows of webhooks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answers {
+pub struct Answers {
     known: Vec<WebhookAnswer>,
     /// Calls to make before the request can go on.
     pub open: Vec<WebhookCall>,
 }
 
 impl Answers {
+    /// Adds what a webhook said.
+    pub fn add(&mut self, answer: WebhookAnswer) {
+        self.known.push(answer);
+    }
+
     /// The answer to a question, if it was given and still counts.
     pub fn find(&self, key: &str, version: &str) -> Option<&WebhookAnswer> {
         self.known.iter().rev().find(|a| a.asked.key == key && a.asked.version == version)
     }
+
+    /// All answers, the last first.
+    pub fn known(&self) -> impl Iterator<Item = &WebhookAnswer> {
+        self.known.iter().rev()
+    }
+}
+
+/// The API server as it was before an attempt, but for the store, which undoes its changes one by one.
+struct Before {
+    rest: ApiServer,
+    revision: u64,
 }
 
 impl ApiServer {
     /// Answers a request, or says which webhooks must be called before it can be answered.
     pub fn serve_asking(&mut self, now: SimTime, request: Request, attempt: &mut Attempt, cause: StepId, trace: &mut Trace) -> Served {
-        if !kind_of(&request.verb).is_some_and(|kind| self.may_concern_webhooks(kind)) {
+        let (kind, reads) = kind_of(&request.verb);
+        if !kind.is_some_and(|kind| self.converts(kind) || !reads && self.may_concern_webhooks(kind)) {
             let (answer, warnings) = self.serve(now, request, cause, trace);
             return Served::Done(answer, warnings);
         }
-        let (before, steps) = (self.clone(), trace.len());
+        let (before, steps) = ((!reads).then(|| self.before()), trace.len());
         let is_first = attempt.random.is_none();
-        let drawn = attempt.random.get_or_insert_with(|| before.random.clone()).clone();
+        let drawn = attempt.random.get_or_insert_with(|| self.random.clone()).clone();
         let main = std::mem::replace(&mut self.random, drawn);
         let answers = Answers { known: attempt.answers.clone(), open: vec![] };
         let (answer, warnings, open) = self.serve_with(now, request, answers, cause, trace);
         let used = std::mem::replace(&mut self.random, main);
         if !open.is_empty() {
-            *self = before;
+            before.into_iter().for_each(|before| self.undo(before));
             trace.truncate(steps);
         }
-        if is_first {
+        if is_first && !reads {
             // What the first attempt drew nobody else may draw.
             self.random = used;
         }
         if open.is_empty() { Served::Done(answer, warnings) } else { Served::Asks(open) }
     }
 
-    /// Whether any webhooks are configured.
+    /// What an attempt may change besides the store, which is small: it does not grow with the number of pods.
+    fn before(&self) -> Before {
+        let rest = ApiServer {
+            etcd: Etcd::default(),
+            ownership: Default::default(),
+            services: self.services.clone(),
+            bindings: self.bindings.clone(),
+            random: self.random.clone(),
+            custom: self.custom.clone(),
+            policies: self.policies.clone(),
+            upkeep: self.upkeep.clone(),
+        };
+        Before { rest, revision: self.etcd.revision() }
+    }
+
+    /// Lets an attempt not have happened.
+    fn undo(&mut self, before: Before) {
+        let mut etcd = std::mem::take(&mut self.etcd);
+        let mut ownership = std::mem::take(&mut self.ownership);
+        ownership.forget(&etcd.undo_to(before.revision), before.revision);
+        // What was drawn stays drawn: the caller says how random numbers go on.
+        let random = std::mem::replace(&mut self.random, before.rest.random.clone());
+        *self = ApiServer { etcd, ownership, random, ..before.rest };
+    }
+
+    /// Whether any webhooks are configured, of admission or of conversion.
     pub fn has_webhooks(&self) -> bool {
+        self.has_admission_webhooks() || self.custom.has_converters()
+    }
+
+    fn has_admission_webhooks(&self) -> bool {
         self.etcd.count(Kind::MutatingWebhookConfiguration) + self.etcd.count(Kind::ValidatingWebhookConfiguration) > 0
+    }
+
+    /// Whether a conversion webhook might have to be asked about objects of this kind, or before its definition goes.
+    fn converts(&self, kind: Kind) -> bool {
+        self.custom.has_converters()
+            && (kind == Kind::CustomResourceDefinition || self.resource_of(kind).is_some_and(|r| r.definition().converter.is_some()))
     }
 
     /// Whether a webhook might have to be asked about a write of this kind.
     fn may_concern_webhooks(&self, kind: Kind) -> bool {
-        if !self.has_webhooks() {
+        if !self.has_admission_webhooks() {
             return false;
         }
         let plural = kind.resource().plural;
@@ -116,14 +169,16 @@ impl ApiServer {
     }
 }
 
-/// The kind a write is about; nothing for a read.
-fn kind_of(verb: &Verb) -> Option<Kind> {
+/// The kind a request is about, and whether it only reads.
+fn kind_of(verb: &Verb) -> (Option<Kind>, bool) {
     match verb {
-        Verb::Create { object } | Verb::Update { object, .. } => Some(object.kind()),
-        Verb::Patch { key, .. } | Verb::Delete { key, .. } | Verb::UpdateScale { key, .. } => Some(key.kind),
-        Verb::DeleteCollection { kind, .. } => Some(*kind),
-        Verb::Evict { .. } => Some(Kind::Pod),
-        _ => None,
+        Verb::Create { object } | Verb::Update { object, .. } => (Some(object.kind()), false),
+        Verb::Patch { key, .. } | Verb::Delete { key, .. } | Verb::UpdateScale { key, .. } => (Some(key.kind), false),
+        Verb::DeleteCollection { kind, .. } => (Some(*kind), false),
+        Verb::Evict { .. } | Verb::Bind { .. } => (Some(Kind::Pod), false),
+        Verb::Get { key } | Verb::GetScale { key } => (Some(key.kind), true),
+        Verb::List { kind, .. } => (Some(*kind), true),
+        Verb::PodMetrics { .. } => (None, true),
     }
 }
 

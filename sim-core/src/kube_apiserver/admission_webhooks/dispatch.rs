@@ -115,7 +115,10 @@ impl ApiServer {
         let key = format!("{} {phase:?}{}", hook.id, if again { " again" } else { "" });
         let version = attributes.old.and_then(|o| o.metadata().resource_version.clone()).unwrap_or_default();
         let known = call.webhooks.find(&key, &version).cloned();
-        let uid = known.as_ref().map_or_else(|| question_uid(&key, attributes, call), |answer| answer.asked.uid.clone());
+        let uid = known.as_ref().map_or_else(
+            || question_uid(&format!("{key} {} {} {} {}", attributes.kind, attributes.namespace, attributes.name, call.now.0)),
+            |answer| answer.asked.uid.clone(),
+        );
         let user = user_of(call);
         let request = AdmissionRequest {
             object: attributes.object,
@@ -173,8 +176,7 @@ fn patched(object: &Object, patch: &Value) -> Outcome<Option<Object>> {
 }
 
 /// A uid for a question, unlike those of all others, and the same whenever the question is asked.
-fn question_uid(key: &str, attributes: &Attributes<'_>, call: &Call<'_>) -> String {
-    let text = format!("{key} {} {} {} {}", attributes.kind, attributes.namespace, attributes.name, call.now.0);
+pub(in crate::kube_apiserver) fn question_uid(text: &str) -> String {
     let hash = |seed: u64| text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let (a, b) = (hash(0xcbf2_9ce4_8422_2325), hash(0x9e37_79b9_7f4a_7c15));
     format!("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, 0x8000 | (b >> 50), b & 0xffff_ffff_ffff)

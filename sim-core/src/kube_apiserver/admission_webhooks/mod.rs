@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::admissionregistration::v1::{MatchCondition, RuleWithOperations, ServiceReference, WebhookClientConfig};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sim_apimachinery::{Kind, Object, Status, UserInfo};
 use sim_cel::{Program, Sized, Type};
@@ -19,21 +20,23 @@ use sim_cel::{Program, Sized, Type};
 use super::ApiServer;
 use super::admission_policies::{Attributes, objects_match, request_json, rule_words, shown};
 
-pub(super) use self::attempt::Answers;
+pub use self::attempt::Answers;
 pub use self::attempt::{Asked, Attempt, Served, WebhookAnswer, unanswered};
-pub(super) use self::dispatch::Rounds;
+pub(super) use self::dispatch::{Rounds, question_uid};
 pub use self::review::{Verdict, http_failure, verdict};
 
 /// Seconds a call may take if its webhook does not say.
 const TIMEOUT_SECONDS: i32 = 10;
 
 /// Which webhooks are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Those that may change the object.
     Mutating,
     /// Those that may only refuse it.
     Validating,
+    /// None of both: it converts a custom resource's objects.
+    Converting,
 }
 
 /// A request as webhooks see it.
@@ -54,7 +57,7 @@ pub struct AdmissionRequest<'a> {
 }
 
 /// Where a webhook is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Target {
     /// At an address.
     Url(String),
@@ -63,7 +66,7 @@ pub enum Target {
 }
 
 /// A call to make.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WebhookCall {
     /// The webhook's name.
     pub name: String,
@@ -81,7 +84,7 @@ pub struct WebhookCall {
     pub phase: Phase,
     /// What the answer is to be kept with.
     pub asked: Asked,
-    uid: String,
+    pub(super) uid: String,
 }
 
 /// What the two kinds of webhooks have in common.
@@ -197,15 +200,18 @@ fn conditions_hold(hook: &Hook<'_>, attributes: &Attributes<'_>, request: &Admis
     }
 }
 
+fn target(client: &WebhookClientConfig) -> Option<Target> {
+    match (&client.url, &client.service) {
+        (Some(url), _) => Some(Target::Url(url.clone())),
+        (None, Some(service)) => Some(Target::Service(service.clone())),
+        (None, None) => None,
+    }
+}
+
 fn new_call(hook: &Hook<'_>, phase: Phase, attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> Option<WebhookCall> {
-    let target = match (&hook.client.url, &hook.client.service) {
-        (Some(url), _) => Target::Url(url.clone()),
-        (None, Some(service)) => Target::Service(service.clone()),
-        (None, None) => return None,
-    };
     Some(WebhookCall {
         name: hook.name.to_owned(),
-        target,
+        target: target(hook.client)?,
         ca_bundle: hook.client.ca_bundle.as_ref().map(|b| b.0.clone()).unwrap_or_default(),
         timeout_seconds: hook.timeout_seconds,
         review: review::review(attributes, request),

@@ -1,6 +1,5 @@
 //! What the API server knows of a CustomResourceDefinition: its names, versions, schemas and subresources, read once when
 //! the definition is stored. A `CustomResource` is one served version of it, and what the HTTP face asks for.
-//! Not modelled: conversion webhooks; objects of a definition with `strategy: Webhook` are converted as with `None`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use sim_apimachinery::schema::Schema;
 use sim_apimachinery::{CustomKind, Kind, Scope};
 
 use super::cel_rules::RuleNode;
+use super::conversion_webhook::Converter;
 use super::schema::SchemaRef;
 
 /// A definition, read.
@@ -30,6 +30,8 @@ pub struct Definition {
     pub scope: Scope,
     /// Its versions, as declared.
     pub versions: Vec<Version>,
+    /// Who converts its objects between versions; nobody if only their `apiVersion` changes.
+    pub(crate) converter: Option<Converter>,
     /// Whether its resources are served.
     pub is_established: bool,
     /// Whether it is being deleted.
@@ -131,6 +133,7 @@ impl Definition {
             group: spec.group.clone(),
             versions: spec.versions.iter().map(version).collect(),
             scope,
+            converter: Converter::read(spec.conversion.as_ref()),
             is_established: condition("Established"),
             is_terminating: crd.metadata.deletion_timestamp.is_some(),
             names,

@@ -30,6 +30,7 @@ impl ApiServer {
         }
         let mut own = Call::of_component(call.now, &Arc::from("kube-apiserver"), call.trace);
         own.cause = call.cause;
+        own.webhooks = std::mem::take(&mut call.webhooks);
         for crd in self.definitions() {
             if crd.metadata.deletion_timestamp.is_some() {
                 self.finalize_definition(&crd, &mut own);
@@ -38,6 +39,8 @@ impl ApiServer {
             }
         }
         self.register_services(&mut own);
+        let webhooks = std::mem::take(&mut own.webhooks);
+        call.webhooks = webhooks;
         self.custom.is_unsettled = false;
     }
 

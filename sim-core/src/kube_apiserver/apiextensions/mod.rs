@@ -6,6 +6,7 @@
 
 mod cel_rules;
 mod cel_types;
+mod conversion_webhook;
 mod decode;
 mod defaulting;
 mod definition;
@@ -34,7 +35,7 @@ pub use self::definition::{CustomResource, Definition, Version, version_rank};
 pub(super) use self::definition_rules::conversion::client_config as webhook_words;
 pub(super) use self::lifecycle::begin_deletion;
 pub(super) use self::strategy::{begin_definition, default_definition, remember_storage};
-use super::ApiServer;
+use super::{ApiServer, Call, Outcome};
 
 /// The definitions by name.
 #[derive(Clone, Debug, Default)]
@@ -107,8 +108,8 @@ impl ApiServer {
         definition.version(row.version).or_else(|| definition.storage())
     }
 
-    /// An object as it is read at the version of `kind`: for the items of a watch, whose events hold objects as stored.
-    pub fn present(&self, object: &Object, kind: Kind) -> Object {
+    /// An object as it is read at the version of `kind` if no webhook converts it.
+    pub(super) fn present(&self, object: &Object, kind: Kind) -> Object {
         match (object, self.resource_of(kind)) {
             (Object::Custom(custom), Some(resource)) => present(custom, &resource),
             _ => object.clone(),
@@ -116,8 +117,8 @@ impl ApiServer {
     }
 
     /// The object under a key, at the version the key's kind names.
-    pub(super) fn load(&self, key: &ObjectKey) -> Option<Object> {
-        self.etcd.get(key).map(|o| self.present(o, key.kind))
+    pub(super) fn load(&self, key: &ObjectKey, call: &mut Call<'_>) -> Outcome<Option<Object>> {
+        self.etcd.get(key).map(|o| self.read_at(o, key.kind, call)).transpose()
     }
 
     /// A custom object as its schema lets it be: unknown fields and misplaced nulls are dropped, defaults filled in.
@@ -132,7 +133,7 @@ impl ApiServer {
         });
     }
 
-    /// An object as it is stored.
+    /// An object as it is stored if no webhook converts it.
     pub(super) fn to_storage(&self, object: Object) -> Object {
         let Object::Custom(custom) = &object else { return object };
         let Some(storage) = self.resource_of(object.kind()).and_then(|r| r.definition().storage()) else { return object };

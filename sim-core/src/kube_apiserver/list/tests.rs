@@ -31,8 +31,13 @@ fn options(limit: i64, token: &str) -> ListOptions {
     ListOptions { limit, continue_token: token.into(), ..ListOptions::default() }
 }
 
+fn list_page(server: &ApiServer, options: &ListOptions) -> Outcome<Page> {
+    let mut trace = Trace::new(SimTime(0));
+    server.list_page(Kind::ConfigMap, "n", options, &mut Call::of_component(SimTime(0), &"test".into(), &mut trace))
+}
+
 fn page(server: &ApiServer, options: &ListOptions) -> (Vec<String>, Page) {
-    let page = server.list_page(Kind::ConfigMap, "n", options).expect("the options are good");
+    let page = list_page(server, options).expect("the options are good");
     (page.items.iter().map(|o| o.name().to_owned()).collect(), page)
 }
 
@@ -81,7 +86,7 @@ fn a_forgotten_revision_is_gone_and_a_token_can_go_on() {
     let key = ObjectKey::new(Kind::ConfigMap, "n", "cm-0");
     ask(&mut server, Verb::Delete { key, options: DeleteOptions::default() });
     server.compact(server.etcd.revision());
-    let status = server.list_page(Kind::ConfigMap, "n", &options(3, &first.continue_token)).expect_err("it is gone");
+    let status = list_page(&server, &options(3, &first.continue_token)).expect_err("it is gone");
     assert_eq!((status.reason, status.message.as_str()), (Reason::Expired, TOKEN_TOO_OLD));
     let (names, _) = page(&server, &options(0, &status.continue_token));
     assert_eq!(names.join(" "), "cm-3 cm-4 cm-5 cm-6");
@@ -90,6 +95,6 @@ fn a_forgotten_revision_is_gone_and_a_token_can_go_on() {
 #[test]
 fn a_revision_to_come_is_too_large() {
     let future = ListOptions { resource_version: "1000".into(), resource_version_match: "Exact".into(), ..options(0, "") };
-    let status = server().list_page(Kind::ConfigMap, "n", &future).expect_err("it is to come");
+    let status = list_page(&server(), &future).expect_err("it is to come");
     assert_eq!((status.reason, status.message.as_str()), (Reason::Timeout, "Timeout: Too large resource version: 1000, current: 9"));
 }
