@@ -9,6 +9,7 @@ mod get;
 mod lint;
 mod moment;
 mod output;
+mod record;
 mod report;
 mod run;
 mod schema;
@@ -44,6 +45,8 @@ enum Command {
     Ctl(ctl::CtlArguments),
     /// Print the kubeconfig of the running server
     Kubeconfig(serve::KubeconfigArguments),
+    /// Do a scenario's steps to a real cluster and record what it does
+    Record(record::RecordArguments),
     /// Print the JSON schema of scenario files
     Schema,
 }
@@ -70,6 +73,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Ctl(arguments) => ctl::ctl(&arguments),
         Command::Kubeconfig(arguments) => serve::kubeconfig(&arguments),
+        Command::Record(arguments) => record::record(arguments),
         Command::Schema => schema::print(),
     }
 }

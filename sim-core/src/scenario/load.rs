@@ -7,7 +7,7 @@ use serde_json::Value;
 use sim_apimachinery::yaml::{self, Document, Limits, Position, SpanTree};
 
 use super::expressions::{Expressions, compile_all};
-use super::format::{Apply, Scenario};
+use super::format::{Apply, ObjectCondition, Scenario};
 use super::kustomize;
 use crate::time::Nanos;
 
@@ -47,6 +47,15 @@ impl Loaded {
     /// A scenario without a name in which nothing happens.
     pub fn empty() -> Loaded {
         load("", EMPTY, &mut |path| Err(path.to_owned())).expect("the text is a scenario that names no files")
+    }
+
+    /// How an object, as the API shows it, differs from what a condition of this scenario describes; nothing if it does not.
+    pub fn objection(&self, condition: &ObjectCondition, object: &Value) -> Option<String> {
+        let unlike = condition.like.as_ref().and_then(|like| super::difference(like, object, ""));
+        unlike.or_else(|| {
+            let source = condition.cel.as_ref()?;
+            super::expressions::objection(self.expressions.get(source)?, source, object)
+        })
     }
 
     /// The line of something in the file, by its path (`steps[2]`).

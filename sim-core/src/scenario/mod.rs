@@ -10,6 +10,6 @@ mod single;
 
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
-pub use player::{Ended, Outcome, Player, Progress, Standing, Verdict};
+pub use player::{Ended, Outcome, Player, Progress, Standing, Verdict, describe, difference, like_text};
 pub use profile::profile;
 pub use single::inject_fault;

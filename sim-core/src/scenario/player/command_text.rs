@@ -3,7 +3,7 @@
 use crate::scenario::format::{Selection, Step};
 
 /// The step as a command, for the trace.
-pub(super) fn describe(step: &Step) -> String {
+pub fn describe(step: &Step) -> String {
     let object = |s: &Selection| {
         let name = s.name.clone().unwrap_or_else(|| format!("-l {}", s.selector.clone().unwrap_or_default()));
         format!("{} {name}", s.kind.to_ascii_lowercase())

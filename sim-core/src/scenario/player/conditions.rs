@@ -8,7 +8,6 @@ use serde_json::Value;
 use sim_apimachinery::{Kind, Object};
 
 use super::{Done, Player, StepError};
-use crate::scenario::expressions::objection;
 use crate::scenario::format::{Condition, EventCondition, ObjectCondition, StepCondition, TrafficCondition};
 use crate::trace::Step;
 
@@ -59,11 +58,7 @@ impl Player {
             return None;
         }
         let shown = self.shown(object);
-        let unlike = condition.like.as_ref().and_then(|like| difference(like, &shown, ""));
-        unlike.or_else(|| {
-            let source = condition.cel.as_ref()?;
-            objection(self.scenario.expressions.get(source)?, source, &shown)
-        })
+        self.scenario.objection(condition, &shown)
     }
 
     fn judge_object(&mut self, condition: &ObjectCondition) -> Done<Judged> {

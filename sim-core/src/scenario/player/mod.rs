@@ -24,7 +24,9 @@ use serde_json::Value;
 use sim_apimachinery::yaml::Document;
 use sim_apimachinery::{ObjectKey, Status};
 
-pub(crate) use self::conditions::like_text;
+pub use self::command_text::describe;
+pub use self::conditions::{difference, like_text};
+
 use self::monitors::Monitor;
 pub use self::monitors::Verdict;
 pub use self::progress::{Progress, Standing};
