@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span};
 use serde_json::{Map, Value};
 
 use super::{Document, Inside, Limits, Position, Read, SpanTree, Warning, YamlError, resolve};
@@ -18,7 +18,11 @@ struct Builder<'t> {
 }
 
 pub fn documents(text: &str, limits: &Limits) -> Result<Read, YamlError> {
-    let mut builder = Builder { events: Parser::new_from_str(text), anchors: BTreeMap::new(), warnings: vec![], limits: *limits, nodes: 0 };
+    // Whether comments are told of is otherwise for whoever else uses the parser to say.
+    let mut options = Options::default();
+    options.emit_comments = false;
+    let events = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { events, anchors: BTreeMap::new(), warnings: vec![], limits: *limits, nodes: 0 };
     let mut documents = Vec::new();
     while let Some((event, span)) = builder.next()? {
         match event {
