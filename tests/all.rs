@@ -10,3 +10,4 @@ mod scenario_properties;
 mod scenarios;
 mod schema;
 mod tidy;
+mod view;

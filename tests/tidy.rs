@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::play::root;
 
 /// Room to the rooms of `sim-core` it may import. What is not listed may import only the shared vocabulary.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("checks", &["etcd"]),
     ("client_go", &[]),
     ("etcd", &[]),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("trace", &["etcd"]),
     ("cluster", &["etcd", "kube_apiserver", "kube_controller_manager", "kube_scheduler", "kubelet", "kube_proxy", "dns", "metrics_server"]),
     ("scenario", &["cluster", "etcd", "kubelet"]),
+    ("view", &["cluster", "etcd"]),
 ];
 /// What every room may import.
 const SHARED: [&str; 4] = ["component", "random", "time", "trace"];

@@ -1,10 +1,11 @@
 //! `ksim run`: plays scenario files and checks what they expect.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use sim_core::cluster::Settings;
 use sim_core::scenario::{Ended, Problem};
 
 use crate::output::{
@@ -32,6 +33,9 @@ pub struct RunArguments {
     /// Write what happened to this file, as a recorder of a real cluster would
     #[arg(long)]
     trace: Option<PathBuf>,
+    /// Write what happened to this file as a document of the browser view, with every step and its cause
+    #[arg(long)]
+    view: Option<PathBuf>,
     /// Print results only, not the timeline
     #[arg(short, long)]
     quiet: bool,
@@ -70,8 +74,8 @@ pub fn run(arguments: &RunArguments) -> i32 {
         Ok(files) => files,
         Err(message) => return refuse(&message),
     };
-    if arguments.trace.is_some() && files.len() > 1 {
-        return refuse("--trace takes one scenario: each trace needs a file of its own");
+    if (arguments.trace.is_some() || arguments.view.is_some()) && files.len() > 1 {
+        return refuse("--trace and --view take one scenario: each run needs a file of its own");
     }
     let mut rows = Vec::new();
     let mut code = HELD;
@@ -144,11 +148,15 @@ fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario
     if human && !arguments.quiet {
         line(&format!("--- {} (seed {seed})", loaded.scenario.metadata.name));
     }
-    let played = session::play(loaded, seed, &mut |cluster, began| timeline.follow(cluster, began))?;
+    let settings = Settings { remembers_deliveries: arguments.view.is_some(), ..Settings::default() };
+    let played = session::play_with(loaded, seed, &settings, &mut |cluster, began| timeline.follow(cluster, began))?;
     let digest = (arguments.digest || arguments.repeat > 1).then(|| played.digest());
     let same = repeated(arguments.repeat, loaded, seed, digest)?;
     if let Some(path) = &arguments.trace {
-        write_trace(path, &played)?;
+        write_lines(path, &mut |write| played.recording(write))?;
+    }
+    if let Some(path) = &arguments.view {
+        write_lines(path, &mut |write| played.view(&mut |part| write(&part.to_string())))?;
     }
     let row = Row::of(&played, digest, same);
     let code = match (same, row.broken.is_empty()) {
@@ -183,15 +191,16 @@ fn code_of(played: &Played) -> i32 {
     }
 }
 
-fn write_trace(path: &PathBuf, played: &Played) -> Result<(), String> {
-    let file = std::fs::File::create(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let mut writer = std::io::BufWriter::new(file);
+/// Writes a file of lines, which `tell` gives one by one.
+fn write_lines(path: &Path, tell: &mut dyn FnMut(&mut dyn FnMut(&str))) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut writer = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed)?);
     let mut failure = None;
-    played.recording(&mut |text| {
+    tell(&mut |text| {
         if let Err(error) = writeln!(writer, "{text}") {
             failure.get_or_insert(error);
         }
     });
     let flushed = writer.flush().err();
-    failure.or(flushed).map_or(Ok(()), |e| Err(format!("{}: {e}", path.display())))
+    failure.or(flushed).map_or(Ok(()), |e| Err(failed(e)))
 }

@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use sim_core::checks::{self, Violation};
-use sim_core::cluster::Cluster;
+use sim_core::cluster::{Cluster, Settings};
 use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
-use sim_core::time::SimTime;
+use sim_core::time::{MICROSECOND, SimTime};
 use sim_core::trace::recording;
+use sim_core::view;
 use sim_workload::ProfileSet;
 
 /// Larger files than this are not read.
 const FILE_BYTES_MAX: u64 = 3 << 20;
+/// Steps in one part of a document.
+const STEPS_IN_PART: usize = 5_000;
 
 /// A run that was played.
 pub struct Played {
@@ -80,6 +84,11 @@ pub fn load(path: &Path) -> Result<Loaded, Problem> {
 
 /// Plays a scenario. `watch` is called whenever the trace may have grown.
 pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, SimTime)) -> Result<Played, String> {
+    play_with(loaded, seed, &Settings::default(), watch)
+}
+
+/// Plays a scenario on a cluster with these settings.
+pub fn play_with(loaded: &Arc<Loaded>, seed: u64, settings: &Settings, watch: &mut dyn FnMut(&Cluster, SimTime)) -> Result<Played, String> {
     let choice = &loaded.scenario.cluster;
     let mut workloads = ProfileSet::builtin();
     for name in &choice.workloads {
@@ -87,7 +96,7 @@ pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, Sim
             return Err(format!("there is no workload profile {name:?}"));
         }
     }
-    let cluster = Cluster::new(Arc::new(scenario::profile(choice)?), Arc::new(workloads), seed);
+    let cluster = Cluster::with(Arc::new(scenario::profile(choice)?), Arc::new(workloads), seed, settings)?;
     let mut player = Player::new(cluster, loaded.clone());
     let began = player.began();
     let outcome = player.play(&mut |cluster| watch(cluster, began));
@@ -110,6 +119,23 @@ impl Played {
             namespace: scenario.record_namespace.clone().unwrap_or_default(),
         };
         recording::write(&header, self.player.cluster.etcd(), &self.player.cluster.trace, write);
+    }
+
+    /// The run as a document of the browser view, part by part; the last one tells how it ended.
+    pub fn view(&self, write: &mut dyn FnMut(&Value)) {
+        let (scenario, cluster, began) = (&self.loaded.scenario, &self.player.cluster, self.player.began());
+        write(&view::head(cluster, began, &scenario.metadata.name, &scenario.about, self.seed));
+        let mut writer = view::Writer::new(began);
+        while let Some(part) = writer.part(cluster, STEPS_IN_PART) {
+            write(&part);
+        }
+        let verdicts: Vec<Value> = self
+            .outcome
+            .verdicts
+            .iter()
+            .map(|v| json!({"name": v.name, "held": v.held, "line": v.line, "detail": v.detail, "step": v.step}))
+            .collect();
+        write(&json!({"end": cluster.now().since(began) / MICROSECOND, "verdicts": verdicts}));
     }
 
     /// A number that tells recordings apart: FNV-1a of all lines, 64 bits.

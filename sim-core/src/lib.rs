@@ -17,3 +17,4 @@ pub mod random;
 pub mod scenario;
 pub mod time;
 pub mod trace;
+pub mod view;

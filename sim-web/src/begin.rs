@@ -61,7 +61,12 @@ pub fn session(options: &Options, users: &[(String, UserInfo)]) -> Result<Sessio
         }
         _ => (options.profile.clone(), options.workloads.clone()),
     };
-    let settings = sim_core::cluster::Settings { start: Some(SimTime(header.start)), without: header.without.clone(), calls_out: true };
+    let settings = sim_core::cluster::Settings {
+        start: Some(SimTime(header.start)),
+        without: header.without.clone(),
+        calls_out: true,
+        remembers_deliveries: true,
+    };
     let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });
     let player = match loaded {

@@ -4,6 +4,7 @@
 
 mod boot;
 mod containers;
+mod deliveries;
 mod faults;
 mod outcome;
 pub mod profile;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, Status, Verb};
 use sim_workload::ProfileSet;
 
+pub use self::deliveries::{Deliveries, Delivery};
 pub use self::faults::{Fault, Process};
 pub use self::outcome::{HttpError, HttpFailure, HttpOutcome};
 pub use self::profile::{LinkLatencies, Profile};
@@ -89,6 +91,7 @@ pub struct Cluster {
     profile: Arc<Profile>,
     apiserver: ApiServer,
     watches: Watches,
+    deliveries: Deliveries,
     told: u64,
     manager: KubeControllerManager,
     scheduler: KubeScheduler,
@@ -150,6 +153,7 @@ impl Cluster {
             queue: BTreeMap::new(),
             apiserver: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, seed),
             watches: Watches::default(),
+            deliveries: Deliveries::new(settings.remembers_deliveries),
             told: 0,
             manager: KubeControllerManager::new(&manager_config),
             scheduler: KubeScheduler::new(Default::default()),
@@ -360,6 +364,7 @@ impl Cluster {
         let Some(watch) = self.watches.get_mut(id) else { return };
         let component = watch.component.clone();
         while let Some((event, cause)) = self.watches.get_mut(id).and_then(|w| w.arrived(self.now)) {
+            self.deliveries.add(self.now, id, event.revision);
             self.give(&component, Input::Watch(vec![event]), cause);
         }
     }
@@ -520,7 +525,7 @@ impl Cluster {
                 .filter(|o| watches::admits(&watch.filter, o) && (o.kind() == watch.kind || watch.filter == WatchFilter::Custom))
                 .map(|o| WatchEvent { change: ChangeType::Added, object: o.clone(), revision })
                 .collect();
-            self.watches.open(component.clone(), watch);
+            self.watch(component, watch, revision);
             if !present.is_empty() {
                 self.give(component, Input::Watch(present), cause);
             }

@@ -16,6 +16,8 @@ pub struct Settings {
     pub without: Vec<String>,
     /// Whether whoever serves the cluster calls webhooks at addresses outside of it.
     pub calls_out: bool,
+    /// Whether it is remembered when each watch was told of each change, so that it can be shown later.
+    pub remembers_deliveries: bool,
 }
 
 impl Settings {
