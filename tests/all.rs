@@ -3,6 +3,7 @@
 mod api_properties;
 mod bad_input;
 mod controllers;
+mod fidelity;
 mod golden;
 mod mutations;
 mod play;

@@ -95,7 +95,7 @@ fn nothing_that_could_make_two_runs_differ_is_used() {
 
 #[test]
 fn files_stay_short() {
-    for folder in ["sim-core/src", "sim-apimachinery/src", "sim-workload/src", "sim-cli/src"] {
+    for folder in ["sim-core/src", "sim-apimachinery/src", "sim-workload/src", "sim-compare/src", "sim-cli/src"] {
         for file in sources(folder) {
             let lines = std::fs::read_to_string(&file).expect("it can be read").lines().count();
             let name = relative(&file);
@@ -106,7 +106,7 @@ fn files_stay_short() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for folder in ["sim-core/src", "sim-apimachinery/src", "sim-workload/src", "sim-cli/src"] {
+    for folder in ["sim-core/src", "sim-apimachinery/src", "sim-workload/src", "sim-compare/src", "sim-cli/src"] {
         for file in sources(folder).into_iter().filter(|f| !f.ends_with("tests.rs")) {
             let text = std::fs::read_to_string(&file).expect("it can be read");
             assert!(text.starts_with("//!"), "{} has no head comment", relative(&file));

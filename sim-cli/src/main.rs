@@ -2,6 +2,7 @@
 //! One file per command. Exit codes: 0 all held, 1 an expectation failed, 2 wrong usage or input, 3 an invariant of ours
 //! broke, 4 no convergence, 5 a limit was reached, 6 not deterministic, 7 the scenario needs something not simulated.
 
+mod compare;
 mod ctl;
 mod describe;
 mod explain;
@@ -39,6 +40,8 @@ enum Command {
     Describe(describe::DescribeArguments),
     /// Show objects at a moment of a scenario
     Get(get::GetArguments),
+    /// Hold a recording of a real cluster against a simulation of the same actions, and say what differs
+    Compare(compare::CompareArguments),
     /// Serve the cluster through the Kubernetes API, for kubectl and other clients
     Serve(serve::ServeArguments),
     /// Steer a running server: pause, step, speed, until, faults, checkpoints, rewind, fork
@@ -70,6 +73,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Describe(arguments) => describe::describe(&arguments),
         Command::Get(arguments) => get::get(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Ctl(arguments) => ctl::ctl(&arguments),
         Command::Kubeconfig(arguments) => serve::kubeconfig(&arguments),

@@ -179,7 +179,8 @@ fn repeated(times: u32, loaded: &Arc<sim_core::scenario::Loaded>, seed: u64, fir
     Ok(true)
 }
 
-fn code_of(played: &Played) -> i32 {
+/// The exit code that a run comes to, by itself.
+pub(crate) fn code_of(played: &Played) -> i32 {
     let failed = played.outcome.verdicts.iter().any(|v| !v.held);
     match &played.outcome.ended {
         Ended::NotSimulated { .. } => NOT_SIMULATED,
