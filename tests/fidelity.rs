@@ -95,7 +95,8 @@ fn coverage(page: &mut String, rows: &[Row]) {
     );
     for (row, coverage) in rows.iter().filter_map(|row| row.coverage.as_ref().map(|c| (row, c))) {
         let worst = coverage.uncovered.iter().take(UNCOVERED_MAX);
-        let worst: Vec<String> = worst.map(|u| format!("{:+.2} s {}: {}", u.outside(), u.group, u.what).replace(['|', '*'], "\\*")).collect();
+        let worst: Vec<String> =
+            worst.map(|u| format!("{:+.2} s {}: {}", u.outside(), u.group, u.what).replace(['|', '*'], "\\*")).collect();
         let _ = writeln!(
             page,
             "| {} | **{:.1} %** | {:.1} % | {} of {} | {} |",

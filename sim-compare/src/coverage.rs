@@ -66,8 +66,15 @@ impl Coverage {
     pub fn of(comparer: &Comparer, real: &Arc<Side>, seeds: &[Arc<Side>]) -> Coverage {
         let spreads = spreads(comparer, real, seeds);
         let clock = comparer.tolerances().clock;
-        let mut coverage =
-            Coverage { seeds: seeds.len(), states: real.state_count(), aligned: 0, covered: 0, covered_exactly: 0, clock, uncovered: vec![] };
+        let mut coverage = Coverage {
+            seeds: seeds.len(),
+            states: real.state_count(),
+            aligned: 0,
+            covered: 0,
+            covered_exactly: 0,
+            clock,
+            uncovered: vec![],
+        };
         for (object, (timeline, spreads)) in real.objects.iter().zip(&spreads).enumerate() {
             for (index, (state, spread)) in timeline.states.iter().zip(spreads).enumerate() {
                 if spread.count == 0 || spread.count * 2 < seeds.len() {

@@ -4,8 +4,8 @@ mod explained;
 mod figures;
 mod properties;
 mod reading;
-mod tolerating;
 mod told;
+mod tolerating;
 
 use sim_compare::{ReadOptions, Recording};
 

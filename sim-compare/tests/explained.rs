@@ -40,7 +40,8 @@ fn five_pods_that_miss_the_same_step_are_one_difference() {
     let all = |steps: &[(f64, &str)]| -> Vec<String> {
         names.iter().flat_map(|n| steps.iter().map(|(t, phase)| pod(*t, "MODIFIED", n, phase))).collect()
     };
-    let (_, differences) = compared(&all(&[(1.0, "Pending"), (2.0, "Running"), (9.0, "Succeeded")]), &all(&[(1.0, "Pending"), (9.0, "Succeeded")]));
+    let (_, differences) =
+        compared(&all(&[(1.0, "Pending"), (2.0, "Running"), (9.0, "Succeeded")]), &all(&[(1.0, "Pending"), (9.0, "Succeeded")]));
     let missing = only(differences);
     assert_eq!((missing.class, missing.count, missing.object.as_str()), (Class::MissingStep, 5, "Pod web-*"));
     assert_eq!(missing.what, "status.phase=\"Running\"");
@@ -83,7 +84,10 @@ fn objects_that_only_one_side_has_are_missing_or_extra() {
 
 #[test]
 fn events_are_missing_extra_or_told_another_number_of_times() {
-    let (_, differences) = compared(&[event(1.0, "a", "Pulled", 1), event(2.0, "b", "BackOff", 5)], &[event(2.0, "c", "BackOff", 3), event(3.0, "d", "Killing", 1)]);
+    let (_, differences) = compared(
+        &[event(1.0, "a", "Pulled", 1), event(2.0, "b", "BackOff", 5)],
+        &[event(2.0, "c", "BackOff", 3), event(3.0, "d", "Killing", 1)],
+    );
     let of = |class| differences.iter().find(|d| d.class == class).unwrap_or_else(|| panic!("{class:?}: {differences:#?}"));
     assert_eq!(of(Class::MissingEvent).how, "1 → 0");
     assert_eq!(of(Class::ExtraEvent).how, "0 → 1");

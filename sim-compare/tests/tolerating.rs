@@ -44,7 +44,9 @@ fn a_file_may_add_to_the_default_or_stand_alone() {
 #[test]
 fn what_is_ignored_does_not_differ_and_what_is_not_does() {
     let pod = |uid: &str| {
-        format!(r#"{{"t":1,"type":"ADDED","object":{{"kind":"Pod","metadata":{{"name":"a","namespace":"x","uid":"{uid}","labels":{{"a":"b","c":"d","e":"f","g":"h","i":"j"}}}}}}}}"#)
+        format!(
+            r#"{{"t":1,"type":"ADDED","object":{{"kind":"Pod","metadata":{{"name":"a","namespace":"x","uid":"{uid}","labels":{{"a":"b","c":"d","e":"f","g":"h","i":"j"}}}}}}}}"#
+        )
     };
     let (real, other) = (lines(&[&pod("1")]), lines(&[&pod("2")]));
     let differences = |tolerances: Tolerances| {

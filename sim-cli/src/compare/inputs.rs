@@ -56,7 +56,9 @@ pub(super) fn stories(arguments: &CompareArguments) -> Result<Vec<Story>, Told> 
         }
     }
     if stories.len() > 1 && (arguments.scenario.is_some() || arguments.ceiling.is_some()) {
-        return Err(wrong("--scenario and --ceiling are for one recording; in a folder NAME.2.jsonl is the second recording of NAME".into()));
+        return Err(wrong(
+            "--scenario and --ceiling are for one recording; in a folder NAME.2.jsonl is the second recording of NAME".into(),
+        ));
     }
     Ok(stories)
 }
@@ -76,7 +78,9 @@ fn in_folder(folder: &Path, other: Option<&PathBuf>) -> Result<Vec<Story>, Told>
     for stem in stems {
         let Some(real) = at(folder, stem) else { continue };
         let other = match other {
-            Some(other) => Some(at(other, stem).ok_or_else(|| wrong(format!("{}: there is no {stem}.jsonl to hold against it", other.display())))?),
+            Some(other) => {
+                Some(at(other, stem).ok_or_else(|| wrong(format!("{}: there is no {stem}.jsonl to hold against it", other.display())))?)
+            }
             None => None,
         };
         stories.push(Story { real, second: at(folder, &format!("{stem}.2")), other });
@@ -92,7 +96,12 @@ fn stem(name: &str) -> Option<&str> {
 pub(super) fn side(comparer: &mut Comparer, path: &Path, allow_cut: bool) -> Result<Arc<Side>, Told> {
     let recording = Recording::read(path, ReadOptions { allow_cut }).map_err(|error| wrong(error.to_string()))?;
     if let Some(cut) = &recording.cut {
-        eprintln!("warning: {}:{}: the recording is cut here; the {} lines before are used", path.display(), cut.line, recording.lines.len());
+        eprintln!(
+            "warning: {}:{}: the recording is cut here; the {} lines before are used",
+            path.display(),
+            cut.line,
+            recording.lines.len()
+        );
     }
     comparer.prepare(&recording).map_err(|message| wrong(format!("{}: {message}", path.display())))
 }

@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sim_compare::report::{self, Floor, Row};
 use sim_compare::Comparer;
+use sim_compare::report::{self, Floor, Row};
 
 use crate::output::{EXPECTATION_FAILED, HELD, WRONG_INPUT, text};
 use inputs::{Story, Told, refuse};

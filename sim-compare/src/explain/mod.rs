@@ -89,9 +89,8 @@ impl Difference {
     /// Marks what is no fault of the other side: `real` is what two recordings of the real cluster differ in, either way round.
     pub fn excuse(&mut self, real: &[Difference]) {
         let own = self.class.mirrored();
-        self.real_too = real.iter().any(|d| {
-            d.object == self.object && d.what == self.what && (d.class == self.class || Some(d.class) == own)
-        });
+        self.real_too =
+            real.iter().any(|d| d.object == self.object && d.what == self.what && (d.class == self.class || Some(d.class) == own));
     }
 }
 

@@ -133,10 +133,11 @@ impl<'c> Readable<'c> {
     fn has_under(&self, prefix: &str) -> bool {
         let next = self.fields.range(prefix.to_owned()..).next();
         let direct = next.is_some_and(|(path, _)| path == prefix);
-        direct || [".", "["].iter().any(|end| {
-            let from = format!("{prefix}{end}");
-            self.fields.range(from.clone()..).next().is_some_and(|(path, _)| path.starts_with(&from))
-        })
+        direct
+            || [".", "["].iter().any(|end| {
+                let from = format!("{prefix}{end}");
+                self.fields.range(from.clone()..).next().is_some_and(|(path, _)| path.starts_with(&from))
+            })
     }
 }
 

@@ -84,8 +84,9 @@ impl Row {
             values
         };
         let middle = self.seeds.len() / 2;
-        (!self.seeds.is_empty())
-            .then(|| (Figures::from_all(std::array::from_fn(|i| sorted(i)[0])), Figures::from_all(std::array::from_fn(|i| sorted(i)[middle]))))
+        (!self.seeds.is_empty()).then(|| {
+            (Figures::from_all(std::array::from_fn(|i| sorted(i)[0])), Figures::from_all(std::array::from_fn(|i| sorted(i)[middle])))
+        })
     }
 
     /// The share of the ceiling, or the figures themselves without one.

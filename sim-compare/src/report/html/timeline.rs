@@ -123,7 +123,11 @@ fn drawing(out: &mut String, comparer: &Comparer, row: &Row, lanes: &[Lane<'_>],
 fn axis(out: &mut String, row: &Row, scale: &Scale, height: f64) {
     for (from, to, seconds) in scale.waits() {
         let (y, middle, width) = (AXIS - 6.0, (from + to) / 2.0, to - from);
-        let _ = write!(out, "<rect class=\"wait\" x=\"{from:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{seconds:.0} s</title></rect>", height - y);
+        let _ = write!(
+            out,
+            "<rect class=\"wait\" x=\"{from:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{seconds:.0} s</title></rect>",
+            height - y
+        );
         if width > 40.0 {
             let _ = write!(out, "<text class=\"waited\" x=\"{middle:.1}\" y=\"{:.1}\">{seconds:.0} s</text>", height - 3.0);
         }
@@ -195,9 +199,16 @@ fn marks(out: &mut String, comparer: &Comparer, side: &Side, object: usize, whic
             (_, true) => "mark other alone",
         };
         let _ = match (state.deleted, which) {
-            (true, _) => write!(out, "<path class=\"{class} gone\" d=\"M{:.1} {:.1}l8 8m0 -8l-8 8\"><title>{title}</title></path>", x - 4.0, y - 4.0),
+            (true, _) => {
+                write!(out, "<path class=\"{class} gone\" d=\"M{:.1} {:.1}l8 8m0 -8l-8 8\"><title>{title}</title></path>", x - 4.0, y - 4.0)
+            }
             (false, 0) => write!(out, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y}\" r=\"4\"><title>{title}</title></circle>"),
-            _ => write!(out, "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"7\" height=\"7\"><title>{title}</title></rect>", x - 3.5, y - 3.5),
+            _ => write!(
+                out,
+                "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"7\" height=\"7\"><title>{title}</title></rect>",
+                x - 3.5,
+                y - 3.5
+            ),
         };
     }
 }
