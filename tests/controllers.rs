@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reply, Request, Verb};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reply, Request, UserInfo, Verb};
 use sim_core::cluster::{Cluster, Settings};
 use sim_core::time::{Nanos, SECOND};
 use sim_core::trace::BEGINNING;
@@ -76,4 +76,72 @@ fn a_labelled_role_extends_view_edit_and_admin_until_it_is_gone() {
 fn without_its_controller_a_role_aggregates_nothing() {
     let cluster = cluster_without(&["clusterrole-aggregation-controller"]);
     assert_eq!(shown(&cluster, Kind::ClusterRole, "", "view")["rules"], Value::Null);
+}
+
+fn request_certificate(cluster: &mut Cluster, name: &str, pem: &[u8], signer: &str, user: &str) -> ObjectKey {
+    let value = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": name},
+        "spec": {"request": "", "signerName": signer, "usages": ["client auth", "digital signature"]}});
+    let Ok(Object::CertificateSigningRequest(mut request)) = Object::from_json(Kind::CertificateSigningRequest, value) else {
+        panic!("it can be decoded")
+    };
+    Arc::make_mut(&mut request).spec.request.0 = pem.to_vec();
+    let user = UserInfo { name: user.into(), groups: vec!["system:nodes".into()], ..Default::default() };
+    let create = Request {
+        user: Some(Arc::new(user)),
+        ..Request::new(&"kubectl".into(), Verb::Create { object: Object::CertificateSigningRequest(request) })
+    };
+    match cluster.ask(1, create, BEGINNING) {
+        Ok(Reply::Object(object)) => object.key(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn decide(cluster: &mut Cluster, key: &ObjectKey, decision: &str) {
+    let condition = json!({"type": decision, "status": "True", "reason": "Kubectl", "message": "This CSR was decided by a test."});
+    merge(cluster, key, Part::Approval, json!({"status": {"conditions": [condition]}}));
+}
+
+#[test]
+fn a_request_for_a_certificate_is_signed_once_it_is_approved_and_tidied_away_later() {
+    const JANE: &[u8] = include_bytes!("../sim-core/src/credentials/requests/rsa.csr");
+    let mut cluster = cluster();
+    let signer = "kubernetes.io/kube-apiserver-client";
+    let (good, bad) =
+        (request_certificate(&mut cluster, "good", JANE, signer, "jane"), request_certificate(&mut cluster, "bad", JANE, signer, "jane"));
+    let certificate =
+        |cluster: &Cluster, name: &str| shown(cluster, Kind::CertificateSigningRequest, "", name)["status"]["certificate"].clone();
+    pass(&mut cluster, 60 * SECOND);
+    assert_eq!(certificate(&cluster, "good"), Value::Null, "nobody has approved it");
+    decide(&mut cluster, &good, "Approved");
+    decide(&mut cluster, &bad, "Denied");
+    pass(&mut cluster, 2 * SECOND);
+    assert!(certificate(&cluster, "good").is_string());
+    assert_eq!(certificate(&cluster, "bad"), Value::Null);
+    pass(&mut cluster, 3500 * SECOND);
+    assert!(cluster.object(Kind::CertificateSigningRequest, "", "good").is_some());
+    pass(&mut cluster, 2 * 3600 * SECOND);
+    assert!(cluster.object(Kind::CertificateSigningRequest, "", "good").is_none());
+    assert!(cluster.object(Kind::CertificateSigningRequest, "", "bad").is_none());
+}
+
+#[test]
+fn a_kubelet_that_renews_its_certificate_is_approved_without_anybody() {
+    const NODE: &[u8] = include_bytes!("../sim-core/src/credentials/requests/node.csr");
+    let mut cluster = cluster();
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "renewal"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+            "name": "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"}]});
+    let signer = "kubernetes.io/kube-apiserver-client-kubelet";
+    request_certificate(&mut cluster, "early", NODE, signer, "system:node:worker");
+    pass(&mut cluster, SECOND);
+    assert_eq!(shown(&cluster, Kind::CertificateSigningRequest, "", "early")["status"], json!({}), "nobody has given it the right");
+    create(&mut cluster, &binding);
+    request_certificate(&mut cluster, "renewed", NODE, signer, "system:node:worker");
+    pass(&mut cluster, 2 * SECOND);
+    let status = &shown(&cluster, Kind::CertificateSigningRequest, "", "renewed")["status"];
+    assert_eq!(status["conditions"][0]["reason"], "AutoApproved");
+    assert!(status["certificate"].is_string(), "{status}");
+    pass(&mut cluster, 60 * SECOND);
+    assert!(shown(&cluster, Kind::CertificateSigningRequest, "", "early")["status"]["certificate"].is_string(), "it was tried again");
 }

@@ -10,6 +10,7 @@ use crate::play::root;
 const ROOMS: [(&str, &[&str]); 14] = [
     ("checks", &["etcd"]),
     ("client_go", &[]),
+    ("credentials", &[]),
     ("etcd", &[]),
     ("kube_apiserver", &["etcd"]),
     ("kube_controller_manager", &["client_go"]),
@@ -24,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("view", &["cluster", "etcd"]),
 ];
 /// What every room may import.
-const SHARED: [&str; 4] = ["component", "random", "time", "trace"];
+const SHARED: [&str; 5] = ["component", "credentials", "random", "time", "trace"];
 /// Files may not grow beyond this without being named in `LONG`.
 const LINES_MAX: usize = 400;
 /// Files that are longer for now: this list only shrinks.

@@ -112,7 +112,11 @@ impl Frontend {
 
     fn answer(&mut self, cluster: &mut Cluster, request: &Request, attempt: &mut Attempt) -> Outcome<Answer> {
         let route = Route::parse(&request.path);
-        let user = self.admit(cluster, request, &route)?;
+        let admitted = self.admit(cluster, request, &route);
+        if request.certificate.is_none() && !matches!(&admitted, Err(status) if status.reason == Reason::Unauthorized) {
+            Authentication::note_use(cluster, request);
+        }
+        let user = admitted?;
         if request.body.len() > BODY_BYTES_MAX {
             return Err(too_large());
         }

@@ -125,6 +125,8 @@ pub enum Verb {
     GetScale { key: ObjectKey },
     /// Write the scale subresource.
     UpdateScale { key: ObjectKey, replicas: i32, uid: Option<String>, resource_version: Option<String> },
+    /// Ask whether somebody may do something to a resource (`subjectaccessreviews`); answered with `Reply::Allowed`.
+    ReviewAccess { user: Arc<UserInfo>, verb: String, group: String, resource: String, subresource: String },
     /// Read `metrics.k8s.io` pod metrics, which the aggregation layer forwards to the metrics server.
     PodMetrics { namespace: Arc<str>, labels: String },
 }
@@ -232,6 +234,8 @@ pub enum Reply {
     List(Page),
     /// A scale.
     Scale(Scale),
+    /// Whether it is allowed.
+    Allowed(bool),
     /// Usage of pods.
     PodMetrics(Vec<PodMetrics>),
     /// Success without an object.

@@ -5,6 +5,7 @@ pub mod checks;
 pub mod client_go;
 pub mod cluster;
 pub mod component;
+pub mod credentials;
 pub mod dns;
 pub mod etcd;
 pub mod kube_apiserver;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sim_api::{Frontend, Settings};
 use sim_apimachinery::UserInfo;
 use sim_core::cluster::{Cluster, Profile};
+use sim_core::credentials::Authority;
 use sim_core::scenario::{Loaded, Player};
 use sim_core::time::SimTime;
 use sim_workload::ProfileSet;
@@ -32,7 +33,7 @@ pub fn admin_token(folder: Option<&std::path::Path>) -> Result<String, String> {
 }
 
 /// The session a server begins with: a new one, or the one that is kept in its folder.
-pub fn session(options: &Options, users: &[(String, UserInfo)]) -> Result<Session, String> {
+pub fn session(options: &Options, users: &[(String, UserInfo)], authority: &Arc<Authority>) -> Result<Session, String> {
     let fresh = Header {
         format: FORMAT.into(),
         cluster: options.cluster.clone(),
@@ -66,6 +67,7 @@ pub fn session(options: &Options, users: &[(String, UserInfo)]) -> Result<Sessio
         without: header.without.clone(),
         calls_out: true,
         remembers_deliveries: true,
+        authority: Some(authority.clone()),
     };
     let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });

@@ -4,9 +4,15 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject;
+use rustls::time_provider::TimeProvider;
+use sim_core::credentials::Authority;
+use sim_core::time::{SECOND, SimTime};
 
 use crate::journal::write_private;
 
@@ -16,10 +22,31 @@ pub struct Identity {
     pub authority_pem: String,
     /// What the server speaks TLS with.
     pub server: Arc<rustls::ServerConfig>,
+    /// The authority for the cluster, which signs requests for certificates with its key.
+    pub authority: Arc<Authority>,
+    /// The cluster's time, by which the server judges whether a client's certificate has ended.
+    pub time: ClusterTime,
     /// The administrator's certificate, PEM.
     pub admin_pem: String,
     /// The administrator's key, PEM.
     pub admin_key_pem: String,
+}
+
+/// The time of the cluster, which is not that of the world around it.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterTime(Arc<AtomicU64>);
+
+impl ClusterTime {
+    /// It is now this late.
+    pub fn set(&self, now: SimTime) {
+        self.0.store(now.0 / SECOND, Ordering::Relaxed);
+    }
+}
+
+impl TimeProvider for ClusterTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0.load(Ordering::Relaxed))))
+    }
 }
 
 /// The names every API server answers to.
@@ -38,10 +65,12 @@ pub fn identity(address: IpAddr, folder: Option<&Path>) -> Result<Identity, Stri
         write_private(crt, authority_pem.as_bytes())?;
         write_private(key, key_pem.as_bytes())?;
     }
+    let authority = Arc::new(Authority::from_pem(&authority_pem, &key_pem)?);
+    let time = ClusterTime::default();
     let server =
-        server_config(address, &authority_pem, &key_pem).map_err(|e| format!("the server's certificate could not be made: {e}"))?;
+        server_config(address, &authority_pem, &key_pem, &time).map_err(|e| format!("the server's certificate could not be made: {e}"))?;
     let (admin_pem, admin_key_pem) = admin(&key_pem).map_err(|e| format!("the administrator's certificate could not be made: {e}"))?;
-    Ok(Identity { authority_pem, server, admin_pem, admin_key_pem })
+    Ok(Identity { authority_pem, server, authority, time, admin_pem, admin_key_pem })
 }
 
 /// The administrator's certificate and key, as kubeadm makes them.
@@ -69,7 +98,7 @@ fn authority_parameters() -> CertificateParams {
     parameters
 }
 
-fn server_config(address: IpAddr, authority_pem: &str, key_pem: &str) -> Result<Arc<rustls::ServerConfig>, String> {
+fn server_config(address: IpAddr, authority_pem: &str, key_pem: &str, time: &ClusterTime) -> Result<Arc<rustls::ServerConfig>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let authority_key = KeyPair::from_pem(key_pem).map_err(|e| text(&e))?;
     let issuer = Issuer::new(authority_parameters(), authority_key);
@@ -92,12 +121,15 @@ fn server_config(address: IpAddr, authority_pem: &str, key_pem: &str) -> Result<
         .map_err(|e| text(&e))?;
     let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(clients), provider.clone());
     let verifier = verifier.allow_unauthenticated().build().map_err(|e| text(&e))?;
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_details(provider, Arc::new(time.clone()))
         .with_safe_default_protocol_versions()
         .map_err(|e| text(&e))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.der().clone()], key)
         .map_err(|e| text(&e))?;
+    // A session that is taken up again would not be asked whether its certificate is still good.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -108,7 +108,7 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     listener.set_nonblocking(true).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let (calls, called) = tokio::sync::mpsc::unbounded_channel();
-    let (handle, thread) = Simulation::new(session(options, &users)?, calls).start();
+    let (handle, thread) = Simulation::new(session(options, &users, &identity.authority)?, calls, identity.time.clone()).start();
     kubeconfig::write(&options.kubeconfig, &format!("https://{address}"), &identity, &token)?;
     let server = Server {
         simulation: handle.clone(),

@@ -15,6 +15,7 @@ use sim_core::time::SimTime;
 use sim_workload::LogLine;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::certificates::ClusterTime;
 use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
 use crate::journal::Place;
@@ -148,11 +149,14 @@ pub struct Simulation {
     called: BTreeSet<(Waiting, String)>,
     /// Who makes them.
     calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>,
+    /// Told how late it is.
+    time: ClusterTime,
 }
 
 impl Simulation {
     /// Serves a session.
-    pub fn new(session: Session, calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>) -> Simulation {
+    pub fn new(session: Session, calls: mpsc::UnboundedSender<(Waiting, WebhookCall)>, time: ClusterTime) -> Simulation {
+        time.set(session.world.now());
         let (told, ticked_at) = (session.world.cluster().etcd().revision(), session.world.place());
         let narrator = Narrator::caught_up(&session.world.player);
         Simulation {
@@ -167,6 +171,7 @@ impl Simulation {
             waiting: BTreeMap::new(),
             called: BTreeSet::new(),
             calls,
+            time,
         }
     }
 
@@ -180,6 +185,7 @@ impl Simulation {
     fn run(mut self, inbox: &Receiver<Command>) {
         loop {
             let behind = self.advance();
+            self.time.set(self.session.world.now());
             self.narrator.news(&self.session.world.player).iter().for_each(|line| println!("{line}"));
             self.feed();
             self.tell_moments();

@@ -6,9 +6,9 @@
 
 mod certificate;
 mod impersonation;
+mod legacy_token;
 mod openid;
 mod service_account;
-mod signing;
 mod token_request;
 mod token_review;
 
@@ -78,6 +78,13 @@ impl Authentication {
             Ok(Some(found)) => Ok(Authenticated { user: with_authenticated(found.user), ..found }),
             Ok(None) => Err(INVALID.to_owned()),
             Err(why) => Err(format!("[{INVALID}, {why}]")),
+        }
+    }
+
+    /// Notes the use of a token that was accepted, where that is kept.
+    pub fn note_use(cluster: &mut Cluster, request: &Request) {
+        if let Some(token) = request.header("authorization").and_then(bearer) {
+            legacy_token::note_use(cluster, token);
         }
     }
 

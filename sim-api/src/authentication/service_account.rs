@@ -8,9 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use sim_apimachinery::{Kind, ObjectKey, Status, UserInfo};
 use sim_core::cluster::Cluster;
+use sim_core::credentials::{TokenKey, unverified_claims};
 
-use super::signing::{Key, unverified_claims};
-use super::{Authenticated, ISSUER};
+use super::{Authenticated, ISSUER, legacy_token};
 
 /// How far clocks may be apart, in seconds.
 const LEEWAY: i64 = 60;
@@ -58,13 +58,14 @@ pub fn issue(cluster: &Cluster, wanted: &Wanted<'_>) -> String {
 }
 
 /// The cluster's key: the uid of the namespace kube-system stands for the cluster.
-pub fn key(cluster: &Cluster) -> std::sync::Arc<Key> {
-    Key::of(cluster.object(Kind::Namespace, "", "kube-system").map_or("", |n| n.uid()))
+pub fn key(cluster: &Cluster) -> std::sync::Arc<TokenKey> {
+    TokenKey::of(cluster.object(Kind::Namespace, "", "kube-system").map_or("", |n| n.uid()))
 }
 
 /// Whom a token stands for; `None` if it is not one of this cluster's.
 pub fn authenticate(cluster: &Cluster, token: &str, wanted: &[String]) -> Result<Option<Authenticated>, String> {
-    if unverified_claims(token).is_none_or(|claims| claims["iss"] != ISSUER) {
+    let issuers = [ISSUER, legacy_token::ISSUER];
+    if unverified_claims(token).is_none_or(|claims| !issuers.iter().any(|issuer| claims["iss"] == *issuer)) {
         return Ok(None);
     }
     let claims = key(cluster).verify(token)?;
@@ -76,6 +77,9 @@ pub fn authenticate(cluster: &Cluster, token: &str, wanted: &[String]) -> Result
     let audiences: Vec<String> = own.iter().filter(|a| wanted.contains(a)).cloned().collect();
     if audiences.is_empty() {
         return Err(format!("token audiences {} is invalid for the target audiences {}", quoted(&own), quoted(wanted)));
+    }
+    if claims["iss"] == legacy_token::ISSUER {
+        return Ok(Some(Authenticated { user: legacy_token::authenticate(cluster, token, &claims)?, audiences }));
     }
     check_times(&claims, seconds(cluster))?;
     let user = check_references(cluster, &claims)?;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_types, reason = "what is measured here is the server, by the clock of its clients")]
 
 mod abuse;
+mod certificates;
 mod conversion;
 mod ctl;
 mod face;

@@ -42,7 +42,7 @@ impl Wake {
 
 /// A control loop.
 pub trait Controller {
-    /// Its name, which is also the source of its events: `replicaset-controller`.
+    /// Its name: `replicaset-controller`.
     fn name(&self) -> &'static str;
 
     /// The kinds it wants to be told of (their caches are shared with the other controllers of the process).
@@ -51,6 +51,11 @@ pub trait Controller {
     /// Whether it wants to be told of the objects of all custom kinds too.
     fn watches_custom(&self) -> bool {
         false
+    }
+
+    /// The source of its events, if it is not its name.
+    fn event_source(&self) -> &'static str {
+        self.name()
     }
 
     /// The name its writes are owned by, if it is not that of its process.

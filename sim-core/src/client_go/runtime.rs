@@ -61,7 +61,7 @@ impl<C: Controller> ControllerRuntime<C> {
             manager: controller.field_manager().unwrap_or(manager).into(),
             queue: WorkQueue::new(controller.retry_limit()),
             bucket: TokenBucket::per_second(qps, burst),
-            recorder: EventRecorder::new(controller.name(), manager, None, EventStyle::Core),
+            recorder: EventRecorder::new(controller.event_source(), manager, None, EventStyle::Core),
             running: BTreeMap::new(),
             asked: BTreeMap::new(),
             next_token: RECORDER_TOKEN + 1,

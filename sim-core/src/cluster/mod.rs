@@ -28,6 +28,7 @@ use self::traffic::Flight;
 pub use self::traffic::{Client, HttpCall, Target};
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
+use crate::credentials::Authority;
 use crate::dns::Dns;
 use crate::etcd::{Etcd, Health};
 use crate::kube_apiserver::{ApiServer, ApiServerConfig};
@@ -144,7 +145,8 @@ impl Cluster {
         }
         let mut chance = Random::named(seed, "start");
         let started = settings.start.unwrap_or(SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND)));
-        let manager_config = ManagerConfig { load_balancer: profile.load_balancer, without: settings.without.clone() };
+        let authority = settings.authority.clone().unwrap_or_else(Authority::well_known);
+        let manager_config = ManagerConfig { load_balancer: profile.load_balancer, without: settings.without.clone(), authority };
         let mut cluster = Cluster {
             now: started,
             started,
@@ -311,7 +313,10 @@ impl Cluster {
     /// Puts a request on its way to the API server.
     fn send(&mut self, from: ComponentId, at: SimTime, token: u64, request: Request, cause: StepId) {
         let links = &self.profile.links;
-        let reads = matches!(request.verb, Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::PodMetrics { .. });
+        let reads = matches!(
+            request.verb,
+            Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::PodMetrics { .. } | Verb::ReviewAccess { .. }
+        );
         let mut travel = if reads { links.read.draw(&mut self.links) } else { links.commit.draw(&mut self.links) };
         travel += self.request_delay.get(&from).copied().unwrap_or(0);
         match self.etcd().health() {

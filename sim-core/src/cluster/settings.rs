@@ -1,6 +1,9 @@
 //! What a cluster is begun with besides its profile: parts that are left out, so that a real one or the user's own takes
 //! their place through the API, and the moment at which virtual time begins.
 
+use std::sync::Arc;
+
+use crate::credentials::Authority;
 use crate::kube_controller_manager::controller_names;
 use crate::time::SimTime;
 
@@ -18,6 +21,8 @@ pub struct Settings {
     pub calls_out: bool,
     /// Whether it is remembered when each watch was told of each change, so that it can be shown later.
     pub remembers_deliveries: bool,
+    /// The certificate authority; one that everybody knows if none is given.
+    pub authority: Option<Arc<Authority>>,
 }
 
 impl Settings {

@@ -42,7 +42,7 @@ use sim_apimachinery::{Answer, FieldValidation, Kind, Object, ObjectKey, Part, R
 
 use self::admission_webhooks::WebhookCall;
 use self::allocation::ServiceAllocator;
-use self::authorization::BindingIndex;
+use self::authorization::{Attributes, BindingIndex};
 use self::ownership::Ownership;
 use crate::etcd::{Etcd, Health, Tracking, Write};
 use crate::random::Random;
@@ -193,7 +193,7 @@ impl ApiServer {
     fn available(&self, verb: &Verb) -> Outcome<()> {
         // A list at resourceVersion 0 asks for whatever the watch cache has: no quorum is needed for it.
         let reads_cache = match verb {
-            Verb::PodMetrics { .. } => true,
+            Verb::PodMetrics { .. } | Verb::ReviewAccess { .. } => true,
             Verb::List { options, .. } => options.resource_version == "0",
             _ => false,
         };
@@ -220,6 +220,10 @@ impl ApiServer {
             Verb::GetScale { key } => self.get_scale(&key, call).map(Reply::Scale),
             Verb::UpdateScale { key, replicas, uid, resource_version } => {
                 self.update_scale(&key, replicas, uid.as_deref(), resource_version.as_deref(), call).map(Reply::Scale)
+            }
+            Verb::ReviewAccess { user, verb, group, resource, subresource } => {
+                let asked = Attributes { subresource, ..Attributes::for_resource(&user, &verb, &group, &resource) };
+                Ok(Reply::Allowed(self.authorize(&asked).allowed))
             }
             Verb::PodMetrics { .. } => {
                 Err(Box::new(Status::new(Reason::ServiceUnavailable, "the server is currently unable to handle the request")))
@@ -351,6 +355,7 @@ fn describe(verb: &Verb) -> (bool, String) {
         Verb::Get { key } => (true, named("get", key)),
         Verb::GetScale { key } => (true, named("get scale of", key)),
         Verb::List { kind, .. } => (true, format!("list {}", kind.resource().plural)),
+        Verb::ReviewAccess { user, .. } => (true, format!("review the rights of {}", user.name)),
         Verb::PodMetrics { namespace, .. } => (true, format!("get metrics of pods in {namespace}")),
         Verb::Create { object } => (false, named("create", &object.key())),
         Verb::Update { object, .. } => (false, named("update", &object.key())),

@@ -4,6 +4,7 @@
 pub mod controllers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sim_apimachinery::{Answer, Kind, ObjectKey, Status};
 
@@ -11,6 +12,7 @@ use self::controllers::AnyController;
 use crate::client_go::rate_limit::RetryLimit;
 use crate::client_go::{Ask, CacheEvent, Caches, Controller, ControllerRuntime, Plan, View, Wake};
 use crate::component::{Context, Input, Watch, WatchFilter};
+use crate::credentials::Authority;
 use crate::time::SimTime;
 
 const MANAGER: &str = "kube-controller-manager";
@@ -18,17 +20,19 @@ const MANAGER: &str = "kube-controller-manager";
 const TOKEN_BITS: u32 = 40;
 
 /// Which controllers run, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ManagerConfig {
     /// Whether Services of type LoadBalancer get an address (`localhost`, as on Docker Desktop).
     pub load_balancer: bool,
     /// Controllers that do not run, by their names.
     pub without: Vec<String>,
+    /// The authority whose key it has (`--cluster-signing-key-file`) and whose certificate it publishes (`--root-ca-file`).
+    pub authority: Arc<Authority>,
 }
 
 /// The names of all controllers.
 pub fn controller_names() -> Vec<&'static str> {
-    let config = ManagerConfig { load_balancer: true, without: vec![] };
+    let config = ManagerConfig { load_balancer: true, without: vec![], authority: Authority::well_known() };
     AnyController::all(&config).iter().map(Controller::name).collect()
 }
 
@@ -157,6 +161,9 @@ impl Controller for AnyController {
     }
     fn watches_custom(&self) -> bool {
         delegate!(self, c => c.watches_custom())
+    }
+    fn event_source(&self) -> &'static str {
+        delegate!(self, c => c.event_source())
     }
     fn field_manager(&self) -> Option<&'static str> {
         delegate!(self, c => c.field_manager())

@@ -1,5 +1,6 @@
 //! The controllers, one file or folder each, and the closed enum of them.
 
+pub mod certificates;
 pub mod clusterrole_aggregation;
 pub mod cronjob;
 pub mod daemonset;
@@ -7,6 +8,8 @@ pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
 pub mod endpointslice;
+pub mod endpointslice_mirroring;
+pub mod ephemeral_volume;
 pub mod garbage_collector;
 pub mod horizontal_pod_autoscaler;
 pub mod hostpath_provisioner;
@@ -23,6 +26,7 @@ pub mod root_ca_publisher;
 pub mod service_lb;
 mod service_pods;
 pub mod serviceaccount;
+pub mod serviceaccount_token;
 pub mod statefulset;
 pub mod taint_eviction;
 #[cfg(test)]
@@ -58,7 +62,7 @@ macro_rules! controllers {
 controllers! {
     Deployment(deployment::DeploymentController) = |_| Some(Default::default());
     ServiceAccount(serviceaccount::ServiceAccountController) = |_| Some(Default::default());
-    RootCa(root_ca_publisher::RootCaPublisher) = |_| Some(Default::default());
+    RootCa(root_ca_publisher::RootCaPublisher) = |config| Some(root_ca_publisher::RootCaPublisher::new(&config.authority));
     NodeLifecycle(node_lifecycle::NodeLifecycleController) = |_| Some(Default::default());
     TaintEviction(taint_eviction::TaintEvictionController) = |_| Some(Default::default());
     Endpoints(endpoints::EndpointsController) = |_| Some(Default::default());
@@ -80,5 +84,11 @@ controllers! {
     ReplicationController(replicationcontroller::ReplicationManager) = |_| Some(Default::default());
     ResourceQuota(resource_quota::ResourceQuotaController) = |_| Some(Default::default());
     ClusterRoleAggregation(clusterrole_aggregation::ClusterRoleAggregation) = |_| Some(Default::default());
+    CertificateApproving(certificates::approving::ApprovingController) = |_| Some(Default::default());
+    CertificateSigning(certificates::signing::SigningController) = |config| Some(certificates::signing::SigningController::new(&config.authority));
+    CertificateCleaner(certificates::cleaner::CleanerController) = |_| Some(Default::default());
+    ServiceAccountToken(serviceaccount_token::ServiceAccountTokenController) = |config| Some(serviceaccount_token::ServiceAccountTokenController::new(&config.authority));
+    EndpointSliceMirroring(endpointslice_mirroring::EndpointSliceMirroring) = |_| Some(Default::default());
+    EphemeralVolume(ephemeral_volume::EphemeralVolumeController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }

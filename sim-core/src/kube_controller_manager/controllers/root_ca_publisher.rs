@@ -1,21 +1,31 @@
 //! Publishes the cluster's root certificate as ConfigMap `kube-root-ca.crt` in every namespace (root-ca-cert-publisher).
-//! The certificate is a fixed text: nothing in the simulation verifies it. Source: pkg/controller/certificates/rootcacertpublisher.
+//! Source: pkg/controller/certificates/rootcacertpublisher.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sim_apimachinery::{Kind, Object, ObjectKey, Part, Verb};
 
 use crate::client_go::{Ask, CacheEvent, Controller, Plan, Tolerate, View, Wake};
+use crate::credentials::Authority;
 
 const NAME: &str = "kube-root-ca.crt";
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nsimulated\n-----END CERTIFICATE-----\n";
 const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
 
-/// The controller.
-#[derive(Clone, Debug, Default)]
-pub struct RootCaPublisher;
+/// The controller with the authority it publishes.
+#[derive(Clone, Debug)]
+pub struct RootCaPublisher {
+    authority: Arc<Authority>,
+}
+
+impl RootCaPublisher {
+    /// A publisher of this authority's certificate.
+    pub fn new(authority: &Arc<Authority>) -> Self {
+        RootCaPublisher { authority: authority.clone() }
+    }
+}
 
 impl Controller for RootCaPublisher {
     fn name(&self) -> &'static str {
@@ -39,7 +49,7 @@ impl Controller for RootCaPublisher {
         if namespace.metadata.deletion_timestamp.is_some() {
             return Plan::nothing();
         }
-        let data = BTreeMap::from([("ca.crt".to_owned(), CERTIFICATE.to_owned())]);
+        let data = BTreeMap::from([("ca.crt".to_owned(), self.authority.certificate_pem.clone())]);
         let verb = match view.caches.get::<ConfigMap>(&key.name, NAME) {
             Some(found) if found.data.as_ref() == Some(&data) => return Plan::nothing(),
             Some(found) => {

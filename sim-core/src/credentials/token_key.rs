@@ -3,7 +3,6 @@
 //! This is a simulator's key: whoever knows the seed knows it.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
@@ -11,16 +10,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::PrivateKey;
 use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
 use rsa::pkcs8::EncodePublicKey;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::sha2::{Digest, Sha256};
 use rsa::signature::{RandomizedSigner, SignatureEncoding, Verifier};
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 
+use super::stream::Stream;
+
 const KEY_BITS: usize = 2048;
 
 /// A cluster's key for service account tokens.
-pub struct Key {
+pub struct TokenKey {
     signing: SigningKey<Sha256>,
     verifying: VerifyingKey<Sha256>,
     id: String,
@@ -29,22 +29,22 @@ pub struct Key {
 }
 
 /// The keys that were made in this process, by the name of their cluster.
-static KEYS: Mutex<BTreeMap<String, Arc<Key>>> = Mutex::new(BTreeMap::new());
+static KEYS: Mutex<BTreeMap<String, Arc<TokenKey>>> = Mutex::new(BTreeMap::new());
 
-impl Key {
+impl TokenKey {
     /// The key of the cluster that this text names.
-    pub fn of(cluster: &str) -> Arc<Key> {
+    pub fn of(cluster: &str) -> Arc<TokenKey> {
         let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.entry(cluster.to_owned()).or_insert_with(|| Arc::new(Key::make(cluster))).clone()
+        keys.entry(cluster.to_owned()).or_insert_with(|| Arc::new(TokenKey::make(cluster))).clone()
     }
 
-    fn make(cluster: &str) -> Key {
+    fn make(cluster: &str) -> TokenKey {
         let private = PrivateKey::new(&mut Stream::new(cluster), KEY_BITS).expect("the size is allowed and the stream does not end");
         let public = private.to_public_key();
         let der = public.to_public_key_der().expect("a public key can be written");
         let (modulus, exponent) = (encode(&public.n_bytes()), encode(&public.e_bytes()));
         let id = encode(&Sha256::digest(der.as_bytes()));
-        Key { signing: SigningKey::new(private), verifying: VerifyingKey::new(public), id, modulus, exponent }
+        TokenKey { signing: SigningKey::new(private), verifying: VerifyingKey::new(public), id, modulus, exponent }
     }
 
     /// The claims as a signed token.
@@ -91,54 +91,9 @@ fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Bytes that depend on a text only: the digests of the text and a counter, one after the other.
-struct Stream {
-    seed: [u8; 32],
-    block: u64,
-    left: Vec<u8>,
-}
-
-impl Stream {
-    fn new(text: &str) -> Stream {
-        Stream { seed: Sha256::digest(text.as_bytes()).into(), block: 0, left: Vec::new() }
-    }
-
-    fn byte(&mut self) -> u8 {
-        if self.left.is_empty() {
-            self.block += 1;
-            let input = [&self.seed[..], &self.block.to_be_bytes()[..]].concat();
-            self.left = Sha256::digest(&input).to_vec();
-        }
-        self.left.pop().unwrap_or_default()
-    }
-
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.byte())
-    }
-}
-
-impl TryRng for Stream {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(u32::from_be_bytes(self.bytes()))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(u64::from_be_bytes(self.bytes()))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        target.iter_mut().for_each(|byte| *byte = self.byte());
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Stream {}
-
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({})", self.id)
+        write!(f, "TokenKey({})", self.id)
     }
 }
 
@@ -148,18 +103,18 @@ mod tests {
 
     #[test]
     fn a_token_is_good_until_it_is_changed() {
-        let key = Key::of("a cluster");
+        let key = TokenKey::of("a cluster");
         let token = key.sign(&json!({"iss": "me", "exp": 5}));
         assert_eq!(key.verify(&token), Ok(json!({"exp": 5, "iss": "me"})));
         assert_eq!(key.sign(&json!({"iss": "me", "exp": 5})), token);
         let forged = token.replacen('.', ".e30", 1);
         assert!(key.verify(&forged).is_err() && key.verify("a.b.c").is_err());
-        assert_eq!(Key::of("another").verify(&token), Err("invalid signature, no keys found".into()));
+        assert_eq!(TokenKey::of("another").verify(&token), Err("invalid signature, no keys found".into()));
     }
 
     #[test]
     fn the_published_key_is_the_usual_exponent_and_a_long_modulus() {
-        let jwk = Key::of("a cluster").to_jwk();
+        let jwk = TokenKey::of("a cluster").to_jwk();
         assert_eq!((jwk["e"].as_str(), jwk["n"].as_str().map(str::len)), (Some("AQAB"), Some(342)));
     }
 }
