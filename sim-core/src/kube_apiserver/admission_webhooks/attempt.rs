@@ -178,7 +178,7 @@ fn kind_of(verb: &Verb) -> (Option<Kind>, bool) {
         Verb::Evict { .. } | Verb::Bind { .. } => (Some(Kind::Pod), false),
         Verb::Get { key } | Verb::GetScale { key } => (Some(key.kind), true),
         Verb::List { kind, .. } => (Some(*kind), true),
-        Verb::PodMetrics { .. } => (None, true),
+        Verb::PodMetrics { .. } | Verb::ReviewAccess { .. } => (None, true),
     }
 }
 
