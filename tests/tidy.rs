@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::play::root;
 
 /// Room to the rooms of `sim-core` it may import. What is not listed may import only the shared vocabulary.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("checks", &["etcd"]),
     ("client_go", &[]),
     ("credentials", &[]),
