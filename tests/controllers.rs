@@ -145,3 +145,69 @@ fn a_kubelet_that_renews_its_certificate_is_approved_without_anybody() {
     pass(&mut cluster, 60 * SECOND);
     assert!(shown(&cluster, Kind::CertificateSigningRequest, "", "early")["status"]["certificate"].is_string(), "it was tried again");
 }
+
+#[test]
+fn endpoints_that_a_user_makes_are_mirrored_for_proxies_to_read() {
+    let mut cluster = cluster();
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "outside", "namespace": "default"},
+        "spec": {"ports": [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]}});
+    create(&mut cluster, &service);
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "outside", "namespace": "default"},
+        "subsets": [{"addresses": [{"ip": "192.0.2.7"}], "ports": [{"port": 8080, "protocol": "TCP"}]}]});
+    let key = create(&mut cluster, &endpoints).key();
+    pass(&mut cluster, 2 * SECOND);
+    let slices = |cluster: &Cluster| -> Vec<Value> { cluster.etcd().list(Kind::EndpointSlice, "default").map(Object::to_json).collect() };
+    let of_it = |cluster: &Cluster| {
+        slices(cluster).into_iter().filter(|s| s["metadata"]["ownerReferences"][0]["kind"] == "Endpoints").collect::<Vec<_>>()
+    };
+    let found = of_it(&cluster);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["endpoints"][0]["addresses"], json!(["192.0.2.7"]));
+    assert!(found[0]["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("outside-")));
+    merge(
+        &mut cluster,
+        &key,
+        Part::Main,
+        json!({"subsets": [{"addresses": [{"ip": "192.0.2.8"}], "ports": [{"port": 8080, "protocol": "TCP"}]}]}),
+    );
+    pass(&mut cluster, 2 * SECOND);
+    let found = of_it(&cluster);
+    assert_eq!((found.len(), &found[0]["endpoints"][0]["addresses"]), (1, &json!(["192.0.2.8"])));
+    delete(&mut cluster, &key);
+    pass(&mut cluster, 2 * SECOND);
+    assert_eq!(of_it(&cluster), Vec::<Value>::new());
+}
+
+#[test]
+fn a_pod_with_an_ephemeral_volume_gets_its_claim_runs_and_takes_the_claim_with_it() {
+    let mut cluster = cluster();
+    let template = json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "main", "image": "nginx:1.29", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+            "volumes": [{"name": "data", "ephemeral": {"volumeClaimTemplate": template}}]}});
+    let key = create(&mut cluster, &pod).key();
+    pass(&mut cluster, 60 * SECOND);
+    assert_eq!(shown(&cluster, Kind::Pod, "default", "p")["status"]["phase"], "Running");
+    assert_eq!(shown(&cluster, Kind::PersistentVolumeClaim, "default", "p-data")["status"]["phase"], "Bound");
+    delete(&mut cluster, &key);
+    pass(&mut cluster, 60 * SECOND);
+    assert!(cluster.object(Kind::PersistentVolumeClaim, "default", "p-data").is_none());
+}
+
+#[test]
+fn a_claim_that_is_to_grow_is_told_who_must_see_to_it() {
+    let mut cluster = cluster();
+    let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "growing"},
+        "provisioner": "docker.io/hostpath", "allowVolumeExpansion": true, "volumeBindingMode": "Immediate"});
+    create(&mut cluster, &class);
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c", "namespace": "default"},
+        "spec": {"storageClassName": "growing", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let key = create(&mut cluster, &claim).key();
+    pass(&mut cluster, 10 * SECOND);
+    merge(&mut cluster, &key, Part::Main, json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}}));
+    pass(&mut cluster, 5 * SECOND);
+    let events: Vec<Value> = cluster.etcd().list(Kind::Event, "default").map(Object::to_json).collect();
+    let told = events.iter().find(|e| e["reason"] == "ExternalExpanding");
+    assert_eq!(told.map(|e| &e["message"]), Some(&json!("waiting for an external controller to expand this PVC")), "{events:?}");
+    assert_eq!(told.map(|e| &e["source"]["component"]), Some(&json!("volume_expand")));
+}

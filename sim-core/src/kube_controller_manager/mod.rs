@@ -1,5 +1,9 @@
 //! kube-controller-manager: one process, one set of informer caches, many controllers.
 //! Each controller has its own queue, its own client with its own rate limit, and its own event recorder.
+//! Not modelled, of the controllers that Kubernetes v1.36 runs by default: attach-detach of volumes, node-ipam, ttl, device taints,
+//! resource claims and pools, PodCertificateRequests, pod groups, the trust bundle of the API server's certificate, service-cidr, storage
+//! versions and their migration, protection of volume attributes classes, SELinux warnings, the cleaner of unused tokens in
+//! Secrets, and clouds. Of those that it does not: bootstrap-signer, token-cleaner.
 
 pub mod controllers;
 

@@ -17,6 +17,7 @@ pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod persistentvolume_binder;
+pub mod persistentvolume_expander;
 mod pod_control;
 pub mod podgc;
 pub mod replicaset;
@@ -90,5 +91,6 @@ controllers! {
     ServiceAccountToken(serviceaccount_token::ServiceAccountTokenController) = |config| Some(serviceaccount_token::ServiceAccountTokenController::new(&config.authority));
     EndpointSliceMirroring(endpointslice_mirroring::EndpointSliceMirroring) = |_| Some(Default::default());
     EphemeralVolume(ephemeral_volume::EphemeralVolumeController) = |_| Some(Default::default());
+    PersistentVolumeExpander(persistentvolume_expander::ExpandController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
