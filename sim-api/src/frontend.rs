@@ -19,7 +19,7 @@ use crate::respond::{bad_request, no_resource, refusal, warn, wrong_method};
 use crate::route::{ResourcePath, Route};
 use crate::served::Served;
 use crate::texts::Texts;
-use crate::{discovery, metrics, pages, reviews, subresources, verbs};
+use crate::{component_statuses, discovery, metrics, pages, reviews, subresources, verbs};
 
 /// Bodies may have this many bytes.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
@@ -124,6 +124,7 @@ impl Frontend {
             Route::Resource(path) if path.group == metrics::GROUP && cluster.profile().metrics_server => {
                 Ok(metrics::answer(cluster, request, &path)?.into())
             }
+            Route::Resource(path) if component_statuses::is_meant(&path) => Ok(component_statuses::answer(cluster, request, &path)?.into()),
             Route::Resource(path) => match reviews::serve(&self.authentication, cluster, request, &path, &user) {
                 Some(answer) => answer,
                 None => resource(cluster, request, path, user, (attempt, &mut self.texts)),

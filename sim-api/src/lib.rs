@@ -5,6 +5,7 @@
 
 mod attributes;
 pub mod authentication;
+mod component_statuses;
 mod connect;
 mod frontend;
 mod http;

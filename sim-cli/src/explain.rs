@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use sim_apimachinery::{Kind, Object};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use sim_apimachinery::{Kind, Object, Typed};
+use sim_core::kube_apiserver::apiextensions::Definition;
 use sim_core::trace::{BEGINNING, NodeVerdict, What};
 
+use crate::moment::kind_given;
 use crate::output::{HELD, WRONG_INPUT, line};
 use crate::report;
 use crate::session::{self, Played};
@@ -46,7 +49,8 @@ fn tell(played: &Played, wanted: &str) -> Result<(), String> {
     let cluster = &played.player.cluster;
     let began = played.player.began();
     let mut parts = wanted.split('/');
-    let kind = Kind::from_word(parts.next().unwrap_or_default()).ok_or_else(|| format!("there is no kind {wanted:?}"))?;
+    let word = parts.next().unwrap_or_default();
+    let kind = Kind::from_word(word).or_else(|| custom_kind(played, word)).ok_or_else(|| format!("there is no kind {word:?}"))?;
     let rest: Vec<&str> = parts.collect();
     let (namespace, name) = match rest.as_slice() {
         [name] => ("", *name),
@@ -78,6 +82,15 @@ fn tell(played: &Played, wanted: &str) -> Result<(), String> {
     }
     tell_decisions(played, &subject);
     Ok(())
+}
+
+/// The custom kind that a word meant last in the run, whether its definition is still there or not.
+fn custom_kind(played: &Played, word: &str) -> Option<Kind> {
+    let lower = word.to_ascii_lowercase();
+    let changes = played.player.cluster.etcd().history().iter().rev();
+    let definitions =
+        changes.filter_map(|c| CustomResourceDefinition::from_object(&c.object)).map(|definition| Definition::read(definition));
+    definitions.filter(|d| d.is_established && d.answers_to(&lower)).find_map(kind_given)
 }
 
 fn state(object: &Object) -> String {

@@ -6,7 +6,7 @@ use sim_api::printers::{self, IncludeObject, Printer, Row, TableOptions};
 use sim_apimachinery::{Kind, Object, yaml};
 use sim_core::time::SimTime;
 
-use crate::moment::Moment;
+use crate::moment::{Moment, columns_at};
 use crate::output::{HELD, WRONG_INPUT, line, text};
 use crate::session::Played;
 
@@ -46,7 +46,7 @@ fn show(played: &Played, arguments: &GetArguments) -> Result<(), String> {
         Some(Format::Json) => line(&indented(&whole(&objects))?),
         Some(Format::Yaml) => text(&yaml::write(&whole(&objects))),
         Some(Format::Name) => objects.iter().for_each(|o| line(&full_name(o))),
-        _ => tables(&objects, at, arguments),
+        _ => tables(played, &objects, at, arguments),
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ fn full_name(object: &Object) -> String {
 }
 
 /// A table for each kind, with kubectl's columns; names carry their kind where there are several.
-fn tables(objects: &[Object], at: SimTime, arguments: &GetArguments) {
+fn tables(played: &Played, objects: &[Object], at: SimTime, arguments: &GetArguments) {
     let mut kinds: Vec<Kind> = Vec::new();
     for kind in objects.iter().map(Object::kind) {
         if !kinds.contains(&kind) {
@@ -92,15 +92,19 @@ fn tables(objects: &[Object], at: SimTime, arguments: &GetArguments) {
         if number > 0 {
             line("");
         }
-        table(&of_kind, at, arguments, kinds.len() > 1);
+        table(&of_kind, &columns_at(played, *kind, at), at, arguments, kinds.len() > 1);
     }
 }
 
-fn table(objects: &[&Object], at: SimTime, arguments: &GetArguments, with_kind: bool) {
+fn table(objects: &[&Object], declared: &[Value], at: SimTime, arguments: &GetArguments, with_kind: bool) {
     let shown: Vec<Value> = objects.iter().map(|o| o.to_json()).collect();
     let rows: Vec<Row<'_>> = shown.iter().map(|value| Row { stored: value, shown: value }).collect();
     let options = TableOptions { now: at.to_time().0, include: IncludeObject::None, headers: true, version: "v1" };
-    let made = printers::table(Printer::of(objects[0].kind()), &rows, &Value::Null, &options);
+    let printer = match objects[0].kind() {
+        Kind::Custom(_) => Printer::Custom(declared),
+        kind => Printer::of(kind),
+    };
+    let made = printers::table(printer, &rows, &Value::Null, &options);
     let wide = arguments.output == Some(Format::Wide);
     let columns: Vec<(usize, &str)> = made["columnDefinitions"]
         .as_array()

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 use sim_apimachinery::selector::{FieldSelector, Selector};
-use sim_apimachinery::{Kind, Object};
+use sim_apimachinery::{Kind, Object, Typed};
 use sim_core::component::ChangeType;
+use sim_core::kube_apiserver::apiextensions::Definition;
 use sim_core::time::SimTime;
 
 use crate::report;
@@ -70,7 +72,7 @@ impl Moment {
         let fields = FieldSelector::parse(&self.field_selector)?;
         let nothing = BTreeMap::new();
         let mut found = Vec::new();
-        for (kind, name) in self.meant()? {
+        for (kind, name) in self.meant(played, at)? {
             let here = |o: &&Object| self.all_namespaces || !kind.is_namespaced() || o.namespace() == self.namespace;
             let chosen = |o: &&Object| labels.matches(o.metadata().labels.as_ref().unwrap_or(&nothing)) && has_fields(&fields, o);
             let present = objects_at(played, kind, at);
@@ -94,19 +96,19 @@ impl Moment {
     }
 
     /// Kinds with the names asked for.
-    fn meant(&self) -> Result<Vec<(Kind, Option<String>)>, String> {
+    fn meant(&self, played: &Played, at: SimTime) -> Result<Vec<(Kind, Option<String>)>, String> {
         let first = self.objects.first().map(String::as_str).unwrap_or_default();
         if first.contains('/') {
             let pair = |o: &String| {
                 let (kind, name) = o.split_once('/').ok_or_else(|| format!("there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'ksim get SCENARIO resource/<resource_name>' instead of {o:?})"))?;
-                Ok((kind_of(kind)?, Some(name.to_owned())))
+                Ok((kind_of(played, at, kind)?, Some(name.to_owned())))
             };
             return self.objects.iter().map(pair).collect();
         }
         let words: Vec<&str> = if first == "all" { ALL.to_vec() } else { first.split(',').collect() };
         let mut meant = Vec::new();
         for word in words {
-            let kind = kind_of(word)?;
+            let kind = kind_of(played, at, word)?;
             match self.objects.get(1..).unwrap_or_default() {
                 [] => meant.push((kind, None)),
                 names => meant.extend(names.iter().map(|n| (kind, Some(n.clone())))),
@@ -116,8 +118,33 @@ impl Moment {
     }
 }
 
-fn kind_of(word: &str) -> Result<Kind, String> {
-    Kind::from_word(word).ok_or_else(|| format!("the server doesn't have a resource type {word:?}"))
+/// The kind that a word means at a moment: a built-in one, or one that a definition gave by then.
+fn kind_of(played: &Played, at: SimTime, word: &str) -> Result<Kind, String> {
+    let lower = word.to_ascii_lowercase();
+    let custom = || definitions(played, at).into_iter().filter(|d| d.is_established && d.answers_to(&lower)).find_map(kind_given);
+    Kind::from_word(word).or_else(custom).ok_or_else(|| format!("the server doesn't have a resource type {word:?}"))
+}
+
+/// The definitions of custom resources that there were at a moment.
+fn definitions(played: &Played, at: SimTime) -> Vec<Definition> {
+    let objects = objects_at(played, Kind::CustomResourceDefinition, at);
+    objects.values().filter_map(CustomResourceDefinition::from_object).map(|definition| Definition::read(definition)).collect()
+}
+
+/// The kind that a definition gives, at the version at which its objects are stored.
+pub fn kind_given(definition: Definition) -> Option<Kind> {
+    Arc::new(definition).storage().map(|resource| resource.kind())
+}
+
+/// The columns that a custom kind's definition declared at a moment, for the version at which its objects are stored.
+pub fn columns_at(played: &Played, kind: Kind, at: SimTime) -> Vec<Value> {
+    let row = kind.resource();
+    let name = format!("{}.{}", row.plural, row.group);
+    let objects = objects_at(played, Kind::CustomResourceDefinition, at);
+    let definition = objects.values().find(|o| o.name() == name).map(Object::to_json).unwrap_or_default();
+    let versions = definition["spec"]["versions"].as_array();
+    let stored = versions.into_iter().flatten().find(|version| version["storage"] == true);
+    stored.and_then(|version| version["additionalPrinterColumns"].as_array().cloned()).unwrap_or_default()
 }
 
 /// The object of a name, or those whose names begin so.

@@ -150,9 +150,12 @@ impl Session {
             }
             Action::Jump { millis } => {
                 let by = millis.saturating_mul(1_000_000).min(JUMP_MAX);
-                self.world.player.run_until(self.world.now().plus(by));
+                self.world.run_until(self.world.now().plus(by));
             }
-            Action::Until(condition) => until(&mut self.world.player, condition)?,
+            Action::Until(condition) => {
+                self.world.remember();
+                until(&mut self.world.player, condition)?;
+            }
             _ => {}
         }
         Ok(())
@@ -246,7 +249,9 @@ fn next_change(player: &mut Player) {
 
 fn until(player: &mut Player, condition: &Condition) -> Result<(), String> {
     let (word, name) = condition.object.split_once('/').ok_or_else(|| format!("{:?} is no kind/name", condition.object))?;
-    let kind = sim_apimachinery::Kind::from_word(word).ok_or_else(|| format!("there is no kind {word:?}"))?;
+    let kind = sim_apimachinery::Kind::from_word(word)
+        .or_else(|| player.cluster.apiserver().custom_kind_of_word(word))
+        .ok_or_else(|| format!("there is no kind {word:?}"))?;
     let namespace = if kind.is_namespaced() { condition.namespace.as_str() } else { "" };
     let seconds = condition.timeout_seconds.map_or(UNTIL_SECONDS_DEFAULT, |s| s as f64).min(365.0 * 86_400.0);
     let end = player.cluster.now().plus((seconds * SECOND as f64) as u64);

@@ -9,12 +9,13 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sim_core::cluster::ContainerKey;
 
 /// What a session was begun with; the first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Header {
-    /// Always `ksim-session/v2`.
+    /// Always `ksim-session/v3`.
     pub format: String,
     /// The cluster profile's name or file.
     pub cluster: String,
@@ -30,7 +31,7 @@ pub struct Header {
 }
 
 /// The format this version writes and reads.
-pub const FORMAT: &str = "ksim-session/v2";
+pub const FORMAT: &str = "ksim-session/v3";
 
 /// An HTTP request as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,32 +74,33 @@ pub enum Input {
     Http(KeptRequest),
     /// A request to the control API.
     Control(crate::control::Action),
-    /// A command run in a container.
-    Exec {
-        /// The pod's namespace.
-        namespace: String,
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
+    /// A command begun in a container.
+    Begin {
+        /// Which container.
+        at: ContainerKey,
         /// The command.
         command: Vec<String>,
+        /// Whether it gets input.
+        stdin: bool,
+        /// Whether it has a terminal.
+        tty: bool,
     },
-    /// The user of a container's shell leaves it.
-    LeaveShell {
-        /// The pod's namespace.
-        namespace: String,
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
-        /// The code of its last command.
-        code: i32,
+    /// Input for a command in a container, or for its main program.
+    Give {
+        /// Which container.
+        at: ContainerKey,
+        /// The command's number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<u64>,
+        /// What it is given.
+        given: sim_workload::Given,
     },
     /// An HTTP request to a container's port.
     Proxy(crate::streams::ProxyCall),
     /// A call to a webhook of the cluster's own pods, for a watch.
     Ask(Box<sim_core::kube_apiserver::admission_webhooks::WebhookCall>),
+    /// A command to a Redis server in a container.
+    Redis(crate::streams::RedisCall),
     /// What a webhook outside answered.
     Webhook {
         /// Which request waited for it.

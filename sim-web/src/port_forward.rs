@@ -26,10 +26,20 @@ const STREAMS_MAX: usize = 1000;
 pub async fn serve_channels(mut socket: WebSocket, ports: Vec<u16>, connect: Connect, simulation: Handle) {
     let mut open: BTreeMap<u8, Forwarded> = BTreeMap::new();
     for (channel, port) in (0_u8..).step_by(2).zip(ports) {
-        open.insert(channel, Forwarded::new(port));
-        for channel in [channel, channel.saturating_add(1)] {
+        let mut forwarded = Forwarded::new(port);
+        let refused = forwarded.dial(&connect, &simulation).await;
+        open.insert(channel, forwarded);
+        let error_channel = channel.saturating_add(1);
+        for channel in [channel, error_channel] {
             let [low, high] = port.to_le_bytes();
             if socket.send(Message::Binary(vec![channel, low, high].into())).await.is_err() {
+                return;
+            }
+        }
+        if let Some(why) = refused {
+            open.remove(&channel);
+            let framed: Vec<u8> = [error_channel].into_iter().chain(why.into_bytes()).collect();
+            if socket.send(Message::Binary(framed.into())).await.is_err() {
                 return;
             }
         }
@@ -97,8 +107,14 @@ impl Forwarder {
                 }
                 let port = header("port").parse().unwrap_or(0);
                 let (request_id, is_error) = (header("requestid").to_owned(), header("streamtype") == "error");
-                self.streams.insert(stream, Stream { port, request_id, is_error, forwarded: Forwarded::new(port) });
-                Some(self.encoder.reply(stream))
+                let mut forwarded = Forwarded::new(port);
+                let refused = if is_error { None } else { forwarded.dial(&self.connect, &self.simulation).await };
+                self.streams.insert(stream, Stream { port, request_id, is_error, forwarded });
+                let mut out = self.encoder.reply(stream);
+                if refused.is_some() {
+                    out.extend(self.end(stream, refused));
+                }
+                Some(out)
             }
             Frame::Data { stream, bytes, fin } => Some(self.data(stream, &bytes, fin).await),
             Frame::Reset { stream } => {

@@ -6,17 +6,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_api::{Answer, Frontend, Request};
-use sim_core::cluster::Cluster;
+use sim_core::cluster::{Cluster, ContainerKey};
 use sim_core::kube_apiserver::admission_webhooks::{Attempt, WebhookAnswer, WebhookCall};
 use sim_core::scenario::Player;
 use sim_core::time::SimTime;
 use sim_core::trace::{BEGINNING, recording};
+use sim_workload::Given;
 
 use crate::clock::{Clock, Speed};
 use crate::control::{Action, Branches};
 use crate::journal::{Entry, Input, Journal, KeptRequest, Place};
-use crate::streams::ProxyCall;
+use crate::streams::{ProxyCall, RedisCall};
 use crate::webhooks::Waiting;
+
+/// Moments of the past that are kept.
+const PAST_MAX: usize = 16;
+/// How much happens between two of them at least: moves of the player.
+const MOVES_BETWEEN: u64 = 2000;
 
 /// A cluster with the scenario that is played on it, and the inputs that led to it from the beginning of the session.
 #[derive(Clone, Debug)]
@@ -28,6 +34,8 @@ pub struct World {
     /// HTTP requests that wait for webhooks outside.
     held: BTreeMap<u64, Held>,
     held_ever: u64,
+    /// Moments on the way here, oldest first, so that going back costs little.
+    past: Vec<Arc<World>>,
 }
 
 /// An HTTP request that waits.
@@ -55,7 +63,7 @@ pub struct Session {
 
 impl World {
     fn new(player: Player) -> World {
-        World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0 }
+        World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0, past: vec![] }
     }
 
     /// The cluster.
@@ -79,9 +87,53 @@ impl World {
         Place { at: self.now().0, after: self.player.moves() }
     }
 
+    /// Goes on to a moment.
+    pub fn run_until(&mut self, at: SimTime) {
+        while self.player.step(at) {
+            self.remember();
+        }
+        self.player.run_until(at);
+    }
+
+    /// Keeps the present if enough has happened since a moment was kept last.
+    pub fn remember(&mut self) {
+        let last = self.past.last().map_or(0, |world| world.player.moves());
+        if self.player.moves() < last + MOVES_BETWEEN {
+            return;
+        }
+        let past = std::mem::take(&mut self.past);
+        let now = Arc::new(self.clone());
+        self.past = past;
+        self.past.push(now);
+        if self.past.len() > PAST_MAX {
+            let at = self.least_missed();
+            self.past.remove(at);
+        }
+    }
+
+    /// The kept moment whose loss makes going back least dearer, measured by how far back it is: so the past gets sparser.
+    fn least_missed(&self) -> usize {
+        let moves: Vec<u64> = self.past.iter().map(|world| world.player.moves()).collect();
+        let present = self.player.moves() + MOVES_BETWEEN;
+        let before = |at: usize| if at == 0 { 0 } else { moves[at - 1] };
+        let dearer = |at: &usize| (moves[at + 1] - before(*at)) * 1000 / (present - moves[at + 1]);
+        (0..moves.len().saturating_sub(1)).min_by_key(dearer).unwrap_or(0)
+    }
+
+    /// The last kept moment that is not after a time; the past up to it stays.
+    fn back_to(&mut self, target: SimTime) -> Option<World> {
+        let mut past = std::mem::take(&mut self.past);
+        past.retain(|world| world.now() <= target);
+        let mut world = World::clone(past.last()?);
+        world.past = past;
+        Some(world)
+    }
+
     /// Goes on to a place that lies ahead.
     fn reach(&mut self, place: Place) {
-        while self.player.moves() < place.after && self.player.step(SimTime(u64::MAX)) {}
+        while self.player.moves() < place.after && self.player.step(SimTime(u64::MAX)) {
+            self.remember();
+        }
         // The clock may have gone on after the last move; nothing was due by then.
         if self.now().0 < place.at {
             self.player.cluster.run_until(SimTime(place.at));
@@ -124,30 +176,30 @@ impl Session {
                 // An action that failed then fails again now.
                 let _outcome = self.act(action);
             }
-            Input::Exec { namespace, pod, container, command } => {
-                crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
+            Input::Begin { at, command, stdin, tty } => {
+                let _begun_long_ago = self.world.player.cluster.begin_command(at, command, *stdin, *tty, BEGINNING);
             }
-            Input::LeaveShell { namespace, pod, container, code } => {
-                self.world.player.cluster.end_input(namespace, pod, container, *code, BEGINNING);
-            }
+            Input::Give { at, command, given } => self.world.player.cluster.give_input(at, *command, given, BEGINNING),
             Input::Proxy(call) => _ = call.send(&mut self.world.player.cluster),
             Input::Ask(call) => _ = self.world.player.cluster.ask_inside(call),
+            Input::Redis(call) => _ = call.send(&mut self.world.player.cluster),
             Input::Webhook { waiting, answer } => _ = self.go_on(*waiting, answer.clone()),
             Input::Tick => {}
         }
     }
 
-    /// Goes back to a moment: does the session again from its beginning, up to there.
+    /// Goes back to a moment: does the session again up to there, from the last moment before it that was kept.
     pub(crate) fn rewind_to(&mut self, target: SimTime) {
         let entries = std::mem::take(&mut self.world.entries);
-        // What waits for webhooks is counted from the beginning again, as the answers in the entries are.
-        self.world = World::new(self.origin.clone());
-        for entry in entries.into_iter().take_while(|e| e.place.at <= target.0) {
+        // From the beginning what waits for webhooks is counted anew, as the answers in the entries are.
+        self.world = self.world.back_to(target).unwrap_or_else(|| World::new(self.origin.clone()));
+        let done = self.world.entries.len();
+        for entry in entries.into_iter().skip(done).take_while(|e| e.place.at <= target.0) {
             self.world.reach(entry.place);
             self.again(&entry.input);
             self.world.entries.push(entry);
         }
-        self.world.player.run_until(target.max(self.world.now()));
+        self.world.run_until(target.max(self.world.now()));
     }
 
     /// Answers a request of the API and writes it down if it did anything.
@@ -225,21 +277,19 @@ impl Session {
         outcome
     }
 
-    /// Runs a command in a container.
-    pub fn exec(&mut self, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<crate::streams::Executed> {
+    /// Begins a command in a container.
+    pub fn begin_command(&mut self, at: ContainerKey, command: Vec<String>, stdin: bool, tty: bool) -> Option<Result<u64, String>> {
         let place = self.world.place();
-        let result = crate::streams::exec(&mut self.world.player.cluster, namespace, pod, container, command);
-        let (namespace, pod, container, command) = (namespace.into(), pod.into(), container.into(), command.to_vec());
-        self.write(place, Input::Exec { namespace, pod, container, command });
-        result
+        let begun = self.world.player.cluster.begin_command(&at, &command, stdin, tty, BEGINNING);
+        self.write(place, Input::Begin { at, command, stdin, tty });
+        begun
     }
 
-    /// Ends the input of a container's shell.
-    pub fn end_input(&mut self, namespace: &str, pod: &str, container: &str, code: i32) {
+    /// Gives input to a command, or to a container's main program.
+    pub fn give(&mut self, at: ContainerKey, command: Option<u64>, given: Given) {
         let place = self.world.place();
-        self.world.player.cluster.end_input(namespace, pod, container, code, BEGINNING);
-        let (namespace, pod, container) = (namespace.into(), pod.into(), container.into());
-        self.write(place, Input::LeaveShell { namespace, pod, container, code });
+        self.world.player.cluster.give_input(&at, command, &given, BEGINNING);
+        self.write(place, Input::Give { at, command, given });
     }
 
     /// Sends a request to a container's port.
@@ -248,6 +298,14 @@ impl Session {
         let response = call.send(&mut self.world.player.cluster);
         self.write(place, Input::Proxy(call));
         response
+    }
+
+    /// Sends a command to a Redis server in a container.
+    pub fn redis(&mut self, call: RedisCall) -> Option<sim_workload::Reply> {
+        let place = self.world.place();
+        let reply = call.send(&mut self.world.player.cluster);
+        self.write(place, Input::Redis(call));
+        reply
     }
 
     /// Notes how far the session has come.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use sim_api::{Answer, Request, Response};
 use sim_apimachinery::Kind;
-use sim_core::cluster::Cluster;
+use sim_core::cluster::{Cluster, ContainerKey, Listener};
 use sim_core::kube_apiserver::admission_webhooks::{WebhookAnswer, WebhookCall};
 use sim_core::time::SimTime;
-use sim_workload::LogLine;
+use sim_workload::{Given, LogLine, Told};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::certificates::ClusterTime;
@@ -22,7 +22,7 @@ use crate::journal::Place;
 use crate::metrics::Figures;
 use crate::session::{Outcome, Session};
 use crate::story::Narrator;
-use crate::streams::{Executed, ProxyCall};
+use crate::streams::{ProxyCall, RedisCall};
 use crate::webhooks::Waiting;
 
 /// Requests that may wait for the thread.
@@ -48,16 +48,20 @@ pub enum Command {
     Http(Box<Request>, oneshot::Sender<Reply>),
     /// A request of the control API.
     Control(Action, oneshot::Sender<Result<serde_json::Value, String>>),
-    /// A command in a container.
-    Exec { namespace: String, pod: String, container: String, command: Vec<String>, reply: oneshot::Sender<Option<Executed>> },
-    /// Say when a virtual moment has come.
-    Reach { at: SimTime, reply: oneshot::Sender<()> },
-    /// Whether a container's main program is a shell that waits for input.
-    IsFedShell { namespace: String, pod: String, container: String, reply: oneshot::Sender<bool> },
-    /// The input of such a shell is over; its last command ended with this code.
-    EndInput { namespace: String, pod: String, container: String, code: i32, reply: oneshot::Sender<()> },
+    /// Begin a command in a container: its number, or why it cannot be started.
+    Begin { at: ContainerKey, command: Vec<String>, stdin: bool, tty: bool, reply: oneshot::Sender<Option<Result<u64, String>>> },
+    /// What a command, or the main program, wrote from a piece on.
+    Told { at: ContainerKey, command: Option<u64>, from: usize, reply: oneshot::Sender<Option<Told>> },
+    /// Input for a command, or for the main program.
+    Give { at: ContainerKey, command: Option<u64>, given: Given, reply: oneshot::Sender<()> },
+    /// Whether the input of a container's main program is open.
+    HasInput { at: ContainerKey, reply: oneshot::Sender<bool> },
     /// A request to a container's port.
     Proxy(Box<ProxyCall>, oneshot::Sender<Option<Response>>),
+    /// A command to a Redis server in a container.
+    Redis(Box<RedisCall>, oneshot::Sender<Option<sim_workload::Reply>>),
+    /// What listens on a port of a pod with this uid; if nothing does, whether the pod is there.
+    Dial { namespace: String, pod: String, uid: String, port: u16, reply: oneshot::Sender<Result<Listener, bool>> },
     /// The id of the instance of a container that runs now.
     Instance { namespace: String, pod: String, container: String, reply: oneshot::Sender<Option<String>> },
     /// The log of an instance of a container from a line on, and whether it is still running.
@@ -137,8 +141,6 @@ pub struct Simulation {
     session: Session,
     streams: Vec<Stream>,
     streams_ever: u64,
-    /// Who waits for a virtual moment.
-    awaited: Vec<(SimTime, oneshot::Sender<()>)>,
     told: u64,
     ticked: Stopwatch,
     ticked_at: Place,
@@ -163,7 +165,6 @@ impl Simulation {
             session,
             streams: vec![],
             streams_ever: 0,
-            awaited: vec![],
             told,
             ticked: Stopwatch::start(),
             ticked_at,
@@ -188,7 +189,6 @@ impl Simulation {
             self.time.set(self.session.world.now());
             self.narrator.news(&self.session.world.player).iter().for_each(|line| println!("{line}"));
             self.feed();
-            self.tell_moments();
             self.call_out();
             self.tick();
             let wait = if behind { Duration::ZERO } else { self.wait() };
@@ -231,12 +231,14 @@ impl Simulation {
         let target = self.session.clock.target().unwrap_or(SimTime(u64::MAX));
         while self.session.world.player.step(target) {
             if watch.elapsed() > SLICE {
+                self.session.world.remember();
                 return true;
             }
         }
         if speed != Speed::Max {
             self.session.world.player.run_until(target);
         }
+        self.session.world.remember();
         false
     }
 
@@ -245,15 +247,14 @@ impl Simulation {
         if self.advance()
             && let Some(target) = self.session.clock.target()
         {
-            self.session.world.player.run_until(target);
+            self.session.world.run_until(target);
         }
     }
 
     fn wait(&self) -> Duration {
         let event = self.session.world.player.next_move().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
         let streams = self.streams.iter().map(Stream::due).min().unwrap_or(Duration::from_secs(60));
-        let moment = self.awaited.iter().map(|(at, _)| self.session.clock.until(*at)).min().unwrap_or(TICK);
-        event.min(streams).min(moment).min(TICK).max(Duration::from_micros(200))
+        event.min(streams).min(TICK).max(Duration::from_micros(200))
     }
 
     fn take(&mut self, command: Command) {
@@ -285,22 +286,27 @@ impl Simulation {
                 }
                 let _gone = reply.send(outcome);
             }
-            Command::Exec { namespace, pod, container, command, reply } => {
-                let _gone = reply.send(self.session.exec(&namespace, &pod, &container, &command));
+            Command::Begin { at, command, stdin, tty, reply } => {
+                let _gone = reply.send(self.session.begin_command(at, command, stdin, tty));
             }
-            Command::Reach { at, reply } => {
-                self.awaited.push((at, reply));
-                self.tell_moments();
+            Command::Told { at, command, from, reply } => {
+                let _gone = reply.send(self.session.world.cluster().told(&at, command, from));
             }
-            Command::IsFedShell { namespace, pod, container, reply } => {
-                let _gone = reply.send(self.session.world.cluster().waits_for_input(&namespace, &pod, &container));
-            }
-            Command::EndInput { namespace, pod, container, code, reply } => {
-                self.session.end_input(&namespace, &pod, &container, code);
+            Command::Give { at, command, given, reply } => {
+                self.session.give(at, command, given);
                 let _gone = reply.send(());
+            }
+            Command::HasInput { at, reply } => {
+                let _gone = reply.send(self.session.world.cluster().has_input(&at));
             }
             Command::Proxy(call, reply) => {
                 let _gone = reply.send(self.session.proxy(*call));
+            }
+            Command::Redis(call, reply) => {
+                let _gone = reply.send(self.session.redis(*call));
+            }
+            Command::Dial { namespace, pod, uid, port, reply } => {
+                let _gone = reply.send(self.session.world.cluster().dial(&namespace, &pod, &uid, port));
             }
             Command::Instance { namespace, pod, container, reply } => {
                 let _gone = reply.send(self.session.world.cluster().instance(&namespace, &pod, &container));
@@ -422,19 +428,6 @@ impl Simulation {
         };
         self.told = revision;
         self.streams.retain_mut(|stream| stream.feed(cluster, news.contains(&stream.watch.kind())));
-    }
-
-    /// Tells those who wait for a moment that it has come, and forgets those who have left.
-    fn tell_moments(&mut self) {
-        let idle = self.session.clock.speed() == Speed::Max && self.session.world.player.next_move().is_none();
-        let now = self.session.world.now();
-        for (at, reply) in std::mem::take(&mut self.awaited) {
-            if at <= now || idle {
-                let _gone = reply.send(());
-            } else if !reply.is_closed() {
-                self.awaited.push((at, reply));
-            }
-        }
     }
 
     fn tick(&mut self) {

@@ -1,28 +1,28 @@
 //! Conversations with containers: exec, attach, followed logs.
-//! A command's effects happen at once; what it writes is sent, and its end told, at the virtual times they have. Of a shell
-//! with input each line is a command of its own (what one line sets, the next does not know). Attaching to a container
-//! whose main program is such a shell feeds that shell.
-//! Not modelled: terminals that programs draw on, input of programs other than shells, `tar` and so `kubectl cp`.
+//! A command runs in virtual time; what it writes is sent when it has written it. What is typed on a terminal is shown and
+//! edited here ([`crate::terminal`]). Attaching to a container whose input is open talks to its main program; attaching to
+//! another follows its log.
+//! Not modelled: terminals that programs draw on, the terminal's size (it is accepted), input of servers.
 
 use std::time::Duration;
 
 use serde_json::json;
 use sim_api::{Connect, ConnectKind};
-use sim_core::time::SimTime;
-use sim_workload::{LogLine, Stream};
+use sim_core::cluster::ContainerKey;
+use sim_workload::{Given, LogLine, Stream, Told};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::channels::{Channels, Heard, OUTCOME, STDERR, STDOUT};
 use crate::simulation::{Command, Handle, LogWanted};
-use crate::streams::Executed;
+use crate::terminal::{Decoder, Terminal, Typed};
 
 /// How often a followed container is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a client may be silent before an interactive session ends.
-const SILENCE_MAX: Duration = Duration::from_secs(4 * 3600);
-/// An input line may have this many bytes.
-const LINE_BYTES_MAX: usize = 64 << 10;
-const PROMPT: &[u8] = b"/ # ";
+/// How often a program is asked what it wrote, while nothing is typed.
+const ASK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The most that is sent at once, in bytes.
+const PIECE_BYTES: usize = 32 << 10;
 
 /// One conversation.
 struct Session<'a> {
@@ -32,27 +32,28 @@ struct Session<'a> {
     tty: bool,
 }
 
+/// What a client sends input through.
+enum Keyboard {
+    Terminal(Box<Terminal>),
+    Pipe(Decoder),
+}
+
 /// Serves an exec or attach until it is over.
 pub async fn serve(channels: Channels, connect: Connect, simulation: Handle) {
     let tty = matches!(&connect.kind, ConnectKind::Exec { tty: true, .. } | ConnectKind::Attach { tty: true, .. });
     let mut session = Session { channels, connect: &connect, simulation: &simulation, tty };
     let outcome = match &connect.kind {
-        ConnectKind::Exec { command, stdin: true, .. } if is_shell(command) => session.shell().await,
-        ConnectKind::Exec { command, .. } => session.one_command(command).await,
-        ConnectKind::Attach { stdin: true, .. } if session.is_fed_shell().await => session.main_shell().await,
+        ConnectKind::Exec { command, stdin, .. } => session.command(command, *stdin).await,
+        ConnectKind::Attach { .. } if session.has_input().await => session.main_program().await,
         _ => session.attach().await,
     };
     let _gone = session.channels.send(OUTCOME, outcome.to_string().as_bytes()).await;
 }
 
-fn is_shell(command: &[String]) -> bool {
-    let name = command.first().map(|c| c.rsplit('/').next().unwrap_or_default().to_owned());
-    command.len() == 1 && matches!(name.as_deref(), Some("sh" | "bash" | "ash" | "dash"))
-}
-
 impl Session<'_> {
-    fn place(&self) -> (String, String, String) {
-        (self.connect.namespace.clone(), self.connect.pod.clone(), self.connect.container.clone())
+    fn key(&self) -> ContainerKey {
+        let Connect { namespace, pod, container, .. } = self.connect.clone();
+        ContainerKey { namespace, pod, container }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
@@ -60,137 +61,102 @@ impl Session<'_> {
         if self.simulation.send(command(reply)) { answer.await.ok() } else { None }
     }
 
-    async fn run(&self, command: Vec<String>) -> Option<Executed> {
-        let (namespace, pod, container) = self.place();
-        self.ask(|reply| Command::Exec { namespace, pod, container, command, reply }).await.flatten()
-    }
-
-    /// Waits for a virtual moment; false when the client is gone before. What it says meanwhile is not heard.
-    async fn reach(&mut self, at: SimTime) -> bool {
-        let (reply, reached) = oneshot::channel();
-        if !self.simulation.send(Command::Reach { at, reply }) {
-            return false;
-        }
-        let gone = async { while self.channels.heard().await.is_some() {} };
-        tokio::select! { reached = reached => reached.is_ok(), () = gone => false }
-    }
-
-    /// Sends what a command writes, each piece when it is written; false when the client is gone before the command's end.
-    async fn tell(&mut self, result: &Executed) -> bool {
-        for (at, stream, text) in &result.chunks {
-            if *at > result.now && !self.reach(*at).await {
-                return false;
-            }
-            let shown = if self.tty { text.replace('\n', "\r\n") } else { text.clone() };
-            // A terminal has one stream for both.
-            let channel = if *stream == Stream::Stderr && !self.tty { STDERR } else { STDOUT };
-            if !self.channels.send(channel, shown.as_bytes()).await {
-                return false;
-            }
-        }
-        result.ends <= result.now || self.reach(result.ends).await
-    }
-
-    async fn one_command(&mut self, command: &[String]) -> serde_json::Value {
-        if command.first().is_some_and(|c| c.rsplit('/').next() == Some("tar")) {
-            let why = b"tar is not simulated, so files cannot be copied into or out of containers\n";
-            let _gone = self.channels.send(STDERR, why).await;
-            return exit_status(1);
-        }
-        match self.run(command.to_vec()).await {
+    async fn command(&mut self, command: &[String], stdin: bool) -> serde_json::Value {
+        let (at, command, tty) = (self.key(), command.to_vec(), self.tty);
+        match self.ask(|reply| Command::Begin { at, command, stdin, tty, reply }).await.flatten() {
             None => failure(&format!("container not found (\"{}\")", self.connect.container)),
-            Some(Executed { start_error: Some(error), .. }) => cannot_start(&error),
-            Some(result) if self.tell(&result).await => exit_status(result.code),
-            Some(_) => failure("the client has gone"),
+            Some(Err(error)) => cannot_start(&error),
+            Some(Ok(number)) => self.converse(Some(number), 0).await,
         }
     }
 
-    /// Input as it arrives; `None` when the client is done.
-    async fn input(&mut self) -> Option<Vec<u8>> {
-        match tokio::time::timeout(SILENCE_MAX, self.channels.heard()).await.ok()?? {
-            Heard::Input(bytes) => Some(bytes),
-            Heard::InputEnded => None,
-        }
+    /// Whether the input of the container's main program is open.
+    async fn has_input(&self) -> bool {
+        let at = self.key();
+        self.ask(|reply| Command::HasInput { at, reply }).await.unwrap_or(false)
     }
 
-    async fn show(&self, bytes: &[u8]) {
-        if self.tty {
-            let _gone = self.channels.send(STDOUT, bytes).await;
-        }
+    /// Talks to the main program from now on.
+    async fn main_program(&mut self) -> serde_json::Value {
+        let Some(told) = self.told(None, 0).await else { return failure("the container is not running") };
+        // The line that was begun, a prompt, is not seen; a key brings a new one.
+        self.converse(None, told.next).await
     }
 
-    /// A shell that is fed line by line.
-    async fn shell(&mut self) -> serde_json::Value {
-        let (mut line, mut last) = (Vec::new(), 0);
-        self.show(PROMPT).await;
-        while let Some(bytes) = self.input().await {
-            for byte in bytes {
-                match byte {
-                    b'\r' | b'\n' => {
-                        self.show(b"\r\n").await;
-                        match self.line(&std::mem::take(&mut line), last).await {
-                            Line::Went(code) => last = code,
-                            Line::Left(code) => return exit_status(code),
-                            Line::NoContainer => return failure("the container has ended"),
-                        }
-                        self.show(PROMPT).await;
-                    }
-                    4 if self.tty && line.is_empty() => return exit_status(last),
-                    3 if self.tty => {
-                        line.clear();
-                        self.show(b"^C\r\n/ # ").await;
-                    }
-                    127 | 8 if self.tty => {
-                        let rubbed: &[u8] = if line.pop().is_some() { b"\x08 \x08" } else { b"" };
-                        self.show(rubbed).await;
-                    }
-                    other if line.len() < LINE_BYTES_MAX => {
-                        line.push(other);
-                        self.show(&[other]).await;
-                    }
-                    _ => {}
+    async fn told(&self, command: Option<u64>, from: usize) -> Option<Told> {
+        let at = self.key();
+        self.ask(|reply| Command::Told { at, command, from, reply }).await.flatten()
+    }
+
+    async fn give(&self, command: Option<u64>, given: Given) {
+        let at = self.key();
+        let _gone = self.ask(|reply| Command::Give { at, command, given, reply }).await;
+    }
+
+    /// Carries input and output until the program is over or the client has left.
+    async fn converse(&mut self, command: Option<u64>, mut from: usize) -> serde_json::Value {
+        let mut keyboard = if self.tty { Keyboard::Terminal(Box::default()) } else { Keyboard::Pipe(Decoder::default()) };
+        loop {
+            // What is not known any more is gone with its container, or was wound back.
+            let Some(told) = self.told(command, from).await else { return exit_status(137) };
+            from = told.next;
+            for (stream, text) in &told.pieces {
+                if !self.show(*stream, text).await {
+                    self.give(command, Given::Left).await;
+                    return failure("the client has gone");
+                }
+            }
+            if let Some(code) = told.code {
+                return exit_status(code);
+            }
+            match tokio::time::timeout(ASK_INTERVAL, self.channels.heard()).await {
+                Err(_nothing_yet) => {}
+                Ok(Some(heard)) => self.typed(&mut keyboard, command, heard).await,
+                Ok(None) => {
+                    self.give(command, Given::Left).await;
+                    return failure("the client has gone");
                 }
             }
         }
-        match self.line(&line, last).await {
-            Line::Went(code) | Line::Left(code) => exit_status(code),
-            Line::NoContainer => failure("the container has ended"),
-        }
     }
 
-    async fn line(&mut self, line: &[u8], last: i32) -> Line {
-        let text = String::from_utf8_lossy(line).trim().to_owned();
-        if let Some(code) = exit_code(&text, last) {
-            return Line::Left(code);
+    async fn show(&self, stream: Stream, text: &str) -> bool {
+        let bytes = sim_workload::bytes_of(&if self.tty { text.replace('\n', "\r\n") } else { text.to_owned() });
+        // A terminal has one stream for both.
+        let channel = if stream == Stream::Stderr && !self.tty { STDERR } else { STDOUT };
+        for piece in bytes.chunks(PIECE_BYTES) {
+            if !self.channels.send(channel, piece).await {
+                return false;
+            }
         }
-        if text.is_empty() {
-            return Line::Went(last);
-        }
-        match self.run(vec!["sh".to_owned(), "-c".to_owned(), text]).await {
-            None => Line::NoContainer,
-            Some(result) if self.tell(&result).await => Line::Went(result.code),
-            Some(result) => Line::Left(result.code),
-        }
+        true
     }
 
-    /// Whether the container's main program is a shell that waits for input.
-    async fn is_fed_shell(&self) -> bool {
-        let (namespace, pod, container) = self.place();
-        self.ask(|reply| Command::IsFedShell { namespace, pod, container, reply }).await.unwrap_or(false)
-    }
-
-    /// Feeds the main program, a shell, which ends as its input does.
-    async fn main_shell(&mut self) -> serde_json::Value {
-        let outcome = self.shell().await;
-        let code = outcome["details"]["causes"][0]["message"].as_str().and_then(|code| code.parse().ok()).unwrap_or(0);
-        let (namespace, pod, container) = self.place();
-        let _ended = self.ask(|reply| Command::EndInput { namespace, pod, container, code, reply }).await;
-        outcome
+    async fn typed(&self, keyboard: &mut Keyboard, command: Option<u64>, heard: Heard) {
+        match (keyboard, heard) {
+            (Keyboard::Terminal(terminal), Heard::Input(bytes)) => {
+                for typed in terminal.feed(&bytes) {
+                    match typed {
+                        Typed::Shown(text) => _ = self.channels.send(STDOUT, text.as_bytes()).await,
+                        Typed::Given(given) => self.give(command, given).await,
+                    }
+                }
+            }
+            (Keyboard::Terminal(_), Heard::InputEnded) => self.give(command, Given::Left).await,
+            (Keyboard::Pipe(decoder), Heard::Input(bytes)) => self.give(command, Given::Text(decoder.feed(&bytes))).await,
+            (Keyboard::Pipe(decoder), Heard::InputEnded) => {
+                let rest = decoder.end();
+                if !rest.is_empty() {
+                    self.give(command, Given::Text(rest)).await;
+                }
+                self.give(command, Given::End).await;
+            }
+        }
     }
 
     /// Follows the main process's output from now on, until it ends or the client leaves.
     async fn attach(&mut self) -> serde_json::Value {
-        let (namespace, pod, container) = self.place();
+        let ContainerKey { namespace, pod, container } = self.key();
         let instance = self.ask(|reply| Command::Instance { namespace, pod, container, reply }).await.flatten();
         let Some(instance) = instance else { return failure("the container is not running") };
         let (start, _) = log(self.simulation, self.connect, &instance, 0).await.unwrap_or_default();
@@ -210,21 +176,6 @@ impl Session<'_> {
         }
         exit_status(0)
     }
-}
-
-/// What came of a line of input.
-enum Line {
-    /// A command ended with this code.
-    Went(i32),
-    /// The shell is left with this code.
-    Left(i32),
-    NoContainer,
-}
-
-/// The code of an `exit` command.
-fn exit_code(line: &str, last: i32) -> Option<i32> {
-    let mut words = line.split_whitespace();
-    (words.next() == Some("exit")).then(|| words.next().and_then(|w| w.parse().ok()).unwrap_or(last))
 }
 
 async fn log(simulation: &Handle, connect: &Connect, instance: &str, from: usize) -> Option<(Vec<LogLine>, bool)> {
@@ -287,13 +238,5 @@ mod tests {
     fn an_exit_code_is_told_as_kubectl_reads_it() {
         assert_eq!(exit_status(0)["status"], "Success");
         assert_eq!(exit_status(3)["details"]["causes"][0]["message"], "3");
-    }
-
-    #[test]
-    fn only_a_bare_shell_is_fed_by_lines() {
-        assert!(is_shell(&["/bin/sh".into()]));
-        assert!(!is_shell(&["sh".into(), "-c".into(), "ls".into()]));
-        assert!(!is_shell(&["cat".into()]));
-        assert_eq!((exit_code("exit 7", 0), exit_code("exit", 2), exit_code("exited", 0)), (Some(7), Some(2), None));
     }
 }

@@ -1,6 +1,4 @@
-//! What reaches into containers: commands, requests to their ports, their logs.
-//! A command of the small shell takes effect at once and whole; its output is told with its times. Not modelled: a terminal
-//! that a program draws on, input that arrives while a command runs.
+//! What reaches into containers besides commands: requests to their ports, their logs.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +6,12 @@ use serde::{Deserialize, Serialize};
 use sim_api::Response;
 use sim_apimachinery::UserInfo;
 use sim_core::cluster::{Client, Cluster, HttpCall, Target};
-use sim_core::time::{SECOND, SimTime};
+use sim_core::time::SECOND;
 use sim_core::trace::BEGINNING;
-use sim_workload::{HttpRequest, LogLine, Stream};
+use sim_workload::{BackendCommand, HttpRequest, LogLine, Operation, Reply};
 
 use crate::journal::{KeptRequest, KeptUser};
 use crate::simulation::LogWanted;
-
-/// What a command comes to, in virtual time.
-#[derive(Clone, Debug)]
-pub struct Executed {
-    /// The time it was begun.
-    pub now: SimTime,
-    /// What it writes, each piece with its time.
-    pub chunks: Vec<(SimTime, Stream, String)>,
-    /// When it is over; never, if the time is the last there is.
-    pub ends: SimTime,
-    /// Its exit code.
-    pub code: i32,
-    /// Why the runtime could not start it, if so.
-    pub start_error: Option<String>,
-}
 
 /// A request to a container's port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,13 +49,29 @@ impl ProxyCall {
     }
 }
 
-/// Runs a command in a container.
-pub fn exec(cluster: &mut Cluster, namespace: &str, pod: &str, container: &str, command: &[String]) -> Option<Executed> {
-    let now = cluster.now();
-    let result = cluster.exec(namespace, pod, container, command, BEGINNING)?;
-    let chunks = result.chunks.into_iter().map(|(at, stream, text)| (SimTime(at), stream, text)).collect();
-    let ends = SimTime(now.0.saturating_add(result.duration_nanos));
-    Some(Executed { now, chunks, ends, code: result.code, start_error: result.start_error })
+/// A command to a Redis server in a container.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RedisCall {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The port.
+    pub port: u16,
+    /// The password of the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The command.
+    pub words: Vec<String>,
+}
+
+impl RedisCall {
+    /// Sends it; nothing comes back where nobody answers.
+    pub fn send(&self, cluster: &mut Cluster) -> Option<Reply> {
+        let operation = Operation::parse(&self.words).ok()?;
+        let command = BackendCommand { password: self.password.clone(), operation };
+        cluster.redis(&self.namespace, &self.pod, self.port, &command, BEGINNING)
+    }
 }
 
 /// The lines that an instance of a container wrote, from one on, and whether more may come.

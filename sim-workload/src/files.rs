@@ -1,5 +1,6 @@
 //! The files a container sees: those the kubelet mounted from ConfigMaps, Secrets and the downward API (read only), its
-//! volumes ([`Disk`]), and its own writable layer, which dies with the container.
+//! volumes ([`Disk`]), and its own writable layer, which dies with the container. Bytes that are no UTF-8 are held as
+//! [`crate::text_of`] writes them; an empty directory is an entry whose path ends with `/`.
 //! Not modelled: permissions, links, sizes limits, two containers writing to one volume at the same time.
 
 use std::collections::BTreeMap;
@@ -39,17 +40,41 @@ impl Files {
         if self.is_directory(&path) {
             return Err("Is a directory");
         }
+        self.put(path, content);
+        Ok(())
+    }
+
+    /// Makes a directory, if it is not there.
+    pub fn make_directory(&mut self, path: &str) -> Result<(), &'static str> {
+        let path = normal(path);
+        if self.read(&path).is_some() {
+            return Err("File exists");
+        }
+        if !self.is_directory(&path) {
+            self.put(format!("{path}/"), String::new());
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, path: String, content: String) {
         let place = self.disk_of(&path).map(|(mount, rest)| (mount.to_string(), rest.to_string()));
         match place.and_then(|(mount, rest)| self.disks.get_mut(&mount).map(|disk| (disk, rest))) {
             Some((disk, rest)) => disk.0.insert(rest, content),
             None => self.own.insert(path, content),
         };
-        Ok(())
     }
 
     /// Removes a file; false if there is none that may be removed.
     pub fn remove(&mut self, path: &str) -> bool {
-        let path = normal(path);
+        self.forget(normal(path))
+    }
+
+    /// Removes a directory with all below it; false if nothing was there that may be removed.
+    pub fn remove_all(&mut self, path: &str) -> bool {
+        self.below(path).into_iter().fold(false, |any, file| self.forget(file) || any)
+    }
+
+    fn forget(&mut self, path: String) -> bool {
         let place = self.disk_of(&path).map(|(mount, rest)| (mount.to_string(), rest.to_string()));
         match place.and_then(|(mount, rest)| self.disks.get_mut(&mount).map(|disk| (disk, rest))) {
             Some((disk, rest)) => disk.0.remove(&rest).is_some(),
@@ -57,10 +82,32 @@ impl Files {
         }
     }
 
-    /// Whether `path` is a directory: a mount point, the root or above some file.
+    /// Whether `path` is a directory: one that every image has, a mount point, one that was made, or above some file.
     pub fn is_directory(&self, path: &str) -> bool {
         let path = normal(path);
-        path == "/" || self.disks.contains_key(&path) || !self.list(&path).is_empty()
+        USUAL_DIRECTORIES.contains(&path.as_str()) || path == "/" || self.is_made(&path)
+    }
+
+    /// Whether something made it: a mount, or a file or directory in it.
+    fn is_made(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        self.disks.contains_key(path) || self.paths().any(|file| file.starts_with(&prefix))
+    }
+
+    /// The path itself, if it is a file, and all files and empty directories below it, sorted.
+    pub fn below(&self, path: &str) -> Vec<String> {
+        let path = normal(path);
+        let prefix = if path == "/" { path.clone() } else { format!("{path}/") };
+        let mut found: Vec<String> = self.paths().filter(|file| *file == path || file.starts_with(&prefix)).collect();
+        found.retain(|file| !self.disks.contains_key(file));
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// How many bytes of its own the container holds.
+    pub fn size(&self) -> usize {
+        self.own.values().map(String::len).sum()
     }
 
     /// The names directly below a directory, sorted.

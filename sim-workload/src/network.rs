@@ -93,6 +93,10 @@ pub(crate) struct Calls {
     /// Whether a command is running that may ask.
     pub open: bool,
     pub missing: Option<NetworkCall>,
+    /// Whether the command needs input that is not there.
+    pub wants_input: bool,
+    /// The input it has taken.
+    pub taken: String,
     /// How long the answers took that were used.
     pub latency_nanos: u64,
 }
@@ -100,6 +104,11 @@ pub(crate) struct Calls {
 impl Calls {
     pub fn with(known: Vec<NetworkAnswer>) -> Calls {
         Calls { known, open: true, ..Calls::default() }
+    }
+
+    /// Whether the command has to be run again later.
+    pub fn is_waiting(&self) -> bool {
+        self.missing.is_some() || self.wants_input
     }
 
     /// The answer, if it is known; if not the question is noted and the command has to be run again.

@@ -6,7 +6,7 @@ pub mod pods;
 mod read;
 pub mod scale;
 mod show;
-mod table;
+pub mod table;
 mod write;
 
 pub use read::{key, list_options};

@@ -1,14 +1,37 @@
 //! Containers as somebody outside reaches them: their logs, commands run in them, input for a shell that waits for it; and
 //! what their programs ask the network.
-//! Not modelled: input for programs other than shells, TLS.
+//! Not modelled: input for servers, TLS.
 
-use sim_workload::{ExecResult, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES, Process};
+use sim_apimachinery::Kind;
+use sim_workload::{
+    BackendCommand, ExecResult, Given, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES, Process, Reply, Told,
+};
 
 use super::outcome::HttpFailure;
 use super::traffic::{Client, HttpCall, Target};
 use super::{Cluster, ComponentId};
 use crate::component::Input;
 use crate::trace::StepId;
+
+/// Which container.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ContainerKey {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+}
+
+/// What a program that listens on a port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// HTTP.
+    Http,
+    /// Redis' protocol.
+    Redis,
+}
 
 impl Cluster {
     /// Changes a container's process and lets its kubelet notice.
@@ -57,18 +80,59 @@ impl Cluster {
         Some(exec.into_result())
     }
 
-    /// Whether a container's main program is a shell that waits for input.
-    pub fn waits_for_input(&self, namespace: &str, pod: &str, container: &str) -> bool {
-        self.process(namespace, pod, container).is_some_and(|p| p.waits_for_input())
+    /// Begins a command in a container, which then runs in simulated time; its number, or the runtime's text if it cannot be
+    /// started. Nothing if its node knows no such container.
+    pub fn begin_command(
+        &mut self,
+        at: &ContainerKey,
+        argv: &[String],
+        stdin: bool,
+        tty: bool,
+        cause: StepId,
+    ) -> Option<Result<u64, String>> {
+        let (now, id) = (self.now.0, self.next_token);
+        self.next_token += 1;
+        let begun = self.with_process(&at.namespace, &at.pod, &at.container, cause, |p| p.begin_command(now, id, argv, stdin, tty))?;
+        Some(begun.map(|()| id))
     }
 
-    /// Ends such a shell, with the code of its last command.
-    pub fn end_input(&mut self, namespace: &str, pod: &str, container: &str, code: i32, cause: StepId) {
+    /// What a command, or the main program if none is named, wrote from a piece on; nothing if it is not known.
+    pub fn told(&self, at: &ContainerKey, command: Option<u64>, from: usize) -> Option<Told> {
+        self.kubelet_of(&at.namespace, &at.pod)?.process(&at.namespace, &at.pod, &at.container)?.told(command, from)
+    }
+
+    /// Gives input to a command, or to the main program if none is named.
+    pub fn give_input(&mut self, at: &ContainerKey, command: Option<u64>, given: &Given, cause: StepId) {
         let now = self.now.0;
-        let _gone = self.with_process(namespace, pod, container, cause, |process| process.end_input(now, code));
+        let _gone = self.with_process(&at.namespace, &at.pod, &at.container, cause, |process| process.give(now, command, given));
     }
 
-    /// Answers what a container's main program asks the network.
+    /// Whether the main program's input is open to somebody who attaches.
+    pub fn has_input(&self, at: &ContainerKey) -> bool {
+        self.kubelet_of(&at.namespace, &at.pod)
+            .and_then(|kubelet| kubelet.process(&at.namespace, &at.pod, &at.container))
+            .is_some_and(Process::has_input)
+    }
+
+    /// What listens on a port of a pod with this uid; if nothing does, whether the pod is there.
+    pub fn dial(&self, namespace: &str, pod: &str, uid: &str, port: u16) -> Result<Listener, bool> {
+        let object = self.object(Kind::Pod, namespace, pod).filter(|object| object.metadata().uid.as_deref() == Some(uid));
+        let kubelet = object.and_then(|_| self.kubelet_of(namespace, pod)).filter(|kubelet| !kubelet.is_down()).ok_or(false)?;
+        kubelet.pod_ip(namespace, pod).ok_or(false)?;
+        let container = kubelet.container_listening(namespace, pod, port).ok_or(true)?;
+        let process = kubelet.process(namespace, pod, &container).ok_or(true)?;
+        Ok(if process.is_redis() { Listener::Redis } else { Listener::Http })
+    }
+
+    /// Sends a command to the Redis server on a port of a pod; nothing where none answers.
+    pub fn redis(&mut self, namespace: &str, pod: &str, port: u16, command: &BackendCommand, cause: StepId) -> Option<Reply> {
+        let container = self.container_on(namespace, pod, port)?;
+        let now = self.now.0;
+        let answer = self.with_process(namespace, pod, &container, cause, |process| process.command(now, command))?;
+        answer.ok().map(|answer| answer.reply)
+    }
+
+    /// Answers what a program in a container asks the network.
     pub(super) fn answer_network(&mut self, namespace: &str, pod: &str, container: &str, cause: StepId) {
         let Some(call) = self.process(namespace, pod, container).and_then(|p| p.calling().cloned()) else { return };
         let answer = self.ask_network(namespace, pod, &call, cause);

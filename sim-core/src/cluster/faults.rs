@@ -113,6 +113,13 @@ impl Cluster {
         }
     }
 
+    /// Whether a process was started and is not stopped.
+    pub fn is_running_process(&self, process: &Process) -> bool {
+        let component = process.component();
+        // Whoever was started has a stream of chance.
+        self.chance.contains_key(&component) && !self.stopped.contains(&component)
+    }
+
     fn known(&self, component: &ComponentId) -> Result<(), String> {
         match component {
             ComponentId::Kubelet(node) if !self.kubelets.contains_key(node) => Err(format!("there is no node {node:?}")),

@@ -324,7 +324,7 @@ impl Cluster {
     }
 
     /// The container of a pod that listens on a port.
-    fn container_on(&self, namespace: &str, pod: &str, port: u16) -> Option<String> {
+    pub(super) fn container_on(&self, namespace: &str, pod: &str, port: u16) -> Option<String> {
         let kubelet = self.kubelet_of(namespace, pod)?;
         kubelet.container_listening(namespace, pod, port)
     }

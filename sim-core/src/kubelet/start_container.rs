@@ -158,6 +158,8 @@ impl Kubelet {
                 args: expand(&spec.args),
                 hostname: hostname(pod),
                 stdin: spec.stdin.unwrap_or(false),
+                stdin_once: spec.stdin_once.unwrap_or(false),
+                tty: spec.tty.unwrap_or(false),
                 files,
                 unix_seconds_at_zero: 0,
                 env,

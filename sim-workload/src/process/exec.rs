@@ -1,10 +1,10 @@
-//! Commands run beside the main program of a container: `kubectl exec`, exec probes, lifecycle hooks; and what a main
-//! program asks the network, or gets from somebody who attached.
+//! Commands run beside the main program of a container by the kubelet and by scenarios: exec probes, lifecycle hooks.
+//! (`kubectl exec` is in `commands.rs`.)
 //! A command runs to its end at once and says when it wrote what and how long it would have taken; the caller lets that time
 //! pass. It stops only for the network, which is its caller's ([`Exec`]).
 //! Not modelled: CPU and memory of such commands, standard input, a terminal.
 
-use super::{Process, Program, Signal, Stream, reason_of};
+use super::{Process, Signal, Stream};
 use crate::backend::NoBackends;
 use crate::http::{HttpRequest, HttpResult};
 use crate::network::{NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES};
@@ -15,7 +15,7 @@ const EXEC_TURNS_MAX: usize = 1000;
 /// How many questions to the network it may have.
 const CALLS_MAX: usize = 1000;
 
-/// The outcome of a command run beside the main program (`kubectl exec`, exec probes, hooks).
+/// The outcome of a command run beside the main program (exec probes, hooks).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExecResult {
     /// All it wrote.
@@ -145,33 +145,5 @@ impl Process {
         let began = exec.began;
         std::mem::take(&mut exec.signals).into_iter().for_each(|signal| self.signal(began, signal));
         None
-    }
-
-    /// What the main program asks the network; it waits for the answer.
-    pub fn calling(&self) -> Option<&NetworkCall> {
-        match &self.program {
-            Program::Shell(shell) if !self.is_exited() => shell.calling(),
-            _ => None,
-        }
-    }
-
-    /// Answers what [`Process::calling`] tells. Its effect is seen by the next `advance`.
-    pub fn answer_call(&mut self, now: u64, answer: NetworkAnswer) {
-        self.meter.settle(now);
-        if let Program::Shell(shell) = &mut self.program {
-            shell.answer(answer);
-        }
-    }
-
-    /// Whether the main program is a shell that waits for input.
-    pub fn waits_for_input(&self) -> bool {
-        !self.is_exited() && matches!(&self.program, Program::Shell(shell) if shell.waits_for_input())
-    }
-
-    /// Ends a shell that waits for input, as its last command ended.
-    pub fn end_input(&mut self, now: u64, code: i32) {
-        if self.waits_for_input() {
-            self.end(now, code, reason_of(code));
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! Not modelled: child processes with PIDs of their own, exit by other signals, core dumps.
 
 mod command_line;
+mod commands;
 mod exec;
 mod inject;
 #[cfg(test)]
@@ -15,6 +16,8 @@ mod types;
 
 pub(crate) use command_line::base_name;
 pub use command_line::expand_references;
+use commands::Commands;
+pub use commands::Told;
 pub use exec::{Exec, ExecResult};
 pub use types::{ExitReason, Happening, LogLine, Signal, Spec, Stream};
 
@@ -63,6 +66,7 @@ pub struct Process {
     pub(crate) random: u64,
     pub(crate) store: Option<Store>,
     pub(crate) files: Files,
+    commands: Commands,
 }
 
 /// What is due next, in the order in which things at the same time happen.
@@ -73,6 +77,7 @@ enum Due {
     Exit(i32),
     Started,
     Shell,
+    Command(u64),
 }
 
 impl Process {
@@ -80,7 +85,8 @@ impl Process {
     pub fn start(profile: &Profile, spec: Spec, now: u64, seed: u64) -> Process {
         let argv = profile.argv(&spec);
         let resources = &profile.spec().resources;
-        let files = Files { mounted: absolute(&spec.files), ..Files::default() };
+        let mut files = Files { mounted: absolute(&spec.files), ..Files::default() };
+        let _there_already = profile.spec().store.as_ref().map(|store| files.make_directory(&store.directory));
         let mut process = Process {
             profile: profile.clone(),
             program: Program::Server,
@@ -95,6 +101,7 @@ impl Process {
             random: seed,
             store: None,
             files,
+            commands: Commands::new(spec.tty),
             spec,
             argv: Vec::new(),
         };
@@ -181,11 +188,12 @@ impl Process {
             Program::Shell(shell) => shell.wake(self.meter.settled_at()).map(|at| (at, Due::Shell)),
             Program::Server => None,
         };
+        let command = self.commands.wake(self.meter.settled_at()).map(|(at, id)| (at, Due::Command(id)));
         let memory = self.meter.out_of_memory_at(self.held_bytes(), self.faults.memory_growth).map(|at| (at, Due::OutOfMemory));
         let crash = self.faults.crash_at.map(|(at, code)| (at, Due::Crash(code)));
         let exit = self.scheduled_exit.map(|(at, code)| (at, Due::Exit(code)));
         let late = |(at, due): (u64, Due)| (at.max(self.meter.settled_at()), due);
-        [memory, crash, exit, started, shell].into_iter().flatten().map(late).min()
+        [memory, crash, exit, started, shell, command].into_iter().flatten().map(late).min()
     }
 
     fn happen(&mut self, at: u64, due: Due) {
@@ -194,6 +202,7 @@ impl Process {
             Due::Crash(code) | Due::Exit(code) => self.end(at, code, reason_of(code)),
             Due::Started => self.started(at),
             Due::Shell => self.run_shell(at),
+            Due::Command(id) => self.run_command(at, id),
         }
     }
 
@@ -208,7 +217,13 @@ impl Process {
     fn run_shell(&mut self, at: u64) {
         let Program::Shell(shell) = &mut self.program else { return };
         let mut shell = std::mem::take(shell);
-        let turn = shell.run(&mut self.host(at));
+        let mut commands = std::mem::take(&mut self.commands);
+        let stdin = self.spec.stdin.then_some(&mut commands.stdin);
+        let turn = shell.run(&mut Host { stdin, ..self.host(at) });
+        if self.spec.stdin {
+            shell.written().iter().for_each(|(stream, text)| commands.main_wrote(*stream, text.clone()));
+        }
+        self.commands = commands;
         for (stream, text) in shell.take_lines() {
             self.log(at, stream, text);
         }
@@ -229,6 +244,7 @@ impl Process {
             spec: &self.spec,
             files: &mut self.files,
             store: self.store.as_mut().filter(|_| self.phase == Phase::Running),
+            stdin: None,
             signals: Vec::new(),
             is_main: true,
             commands_left: COMMANDS_PER_TURN,
@@ -281,6 +297,7 @@ impl Process {
         {
             store.save(disk);
         }
+        self.commands.kill();
         self.exit = Some((at, code, reason));
         self.phase = Phase::Exited { reported: false };
     }
@@ -293,6 +310,11 @@ impl Process {
     pub fn is_listening(&self, port: u16) -> bool {
         let spec = self.profile.spec();
         self.phase == Phase::Running && self.program == Program::Server && (spec.any_port || spec.ports.contains(&port))
+    }
+
+    /// Whether the program is a Redis server.
+    pub fn is_redis(&self) -> bool {
+        self.store.is_some()
     }
 
     /// Whether the program has ended (seen or not yet seen by `advance`).
@@ -370,6 +392,9 @@ impl Process {
     }
 
     pub(crate) fn log(&mut self, at: u64, stream: Stream, text: String) {
+        if self.spec.stdin && self.program == Program::Server {
+            self.commands.main_wrote(stream, format!("{text}\n"));
+        }
         self.logs.push(LogLine { at, stream, text });
         if self.logs.len() >= 2 * LOG_LINES_KEPT && self.logs_reported >= LOG_LINES_KEPT {
             self.logs.drain(..LOG_LINES_KEPT);

@@ -19,6 +19,10 @@ pub struct Spec {
     pub files: BTreeMap<String, String>,
     /// `stdin`: whether the program's input stays open for somebody who attaches.
     pub stdin: bool,
+    /// `stdinOnce`: whether its input ends when the first who attached has gone.
+    pub stdin_once: bool,
+    /// `tty`: whether its input and output are a terminal.
+    pub tty: bool,
     /// Unix time in seconds at simulation time zero, for `date`.
     pub unix_seconds_at_zero: i64,
 }

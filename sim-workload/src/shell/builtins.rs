@@ -1,9 +1,10 @@
 //! The commands that are part of the shell: they change it or make it wait.
-//! Not modelled: redirections of these commands, `read`, `eval`, `.`; options other than those named here are ignored.
+//! Not modelled: redirections of these commands, `eval`, `.`; options other than those named here are ignored.
 
-use super::{Blocked, Host, Shell, parse};
-use crate::files::USUAL_DIRECTORIES;
+use super::reading::Reader;
+use super::{Blocked, Host, Shell, parse, redis_cli};
 use crate::process::base_name;
+use crate::stdin::Taken;
 use crate::units::SECOND;
 
 /// Runs a command that changes the shell or waits; false if it is none of those.
@@ -37,7 +38,15 @@ pub fn run_builtin(shell: &mut Shell, words: &[String], host: &mut Host) -> bool
             0
         }
         ("trap", _) => trap(shell, arguments),
-        ("sh" | "ash" | "bash", _) => return run_shell(shell, arguments, host),
+        ("read", _) => read(shell, arguments, host),
+        ("sh" | "ash" | "bash" | "dash", _) => return run_shell(shell, name == "bash", arguments, host),
+        ("redis-cli", _) if host.stdin.is_some() && host.store.is_some() => match redis_cli::options(shell, arguments, host) {
+            (password, []) => {
+                shell.begin_reading(Reader::RedisCli { password });
+                0
+            }
+            _ => return false,
+        },
         _ => return false,
     };
     true
@@ -86,7 +95,7 @@ fn sleep_nanos(text: &str) -> Option<u64> {
 
 fn change_directory(shell: &mut Shell, target: &str, host: &Host) -> i32 {
     let path = crate::files::normal(&shell.path(target));
-    if host.files.is_directory(&path) || USUAL_DIRECTORIES.contains(&path.as_str()) {
+    if host.files.is_directory(&path) {
         shell.directory = path;
         return 0;
     }
@@ -142,14 +151,27 @@ fn trap(shell: &mut Shell, arguments: &[String]) -> i32 {
     0
 }
 
+/// `read [-r] name…`: a line of the input, the last name getting all that is left of it.
+fn read(shell: &mut Shell, arguments: &[String], host: &mut Host) -> i32 {
+    let Some(Taken::Line(line)) = host.take_line() else { return 1 };
+    let names: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    let mut rest = line.trim();
+    for (index, name) in names.iter().enumerate() {
+        let (word, after) = if index + 1 < names.len() { rest.split_once(char::is_whitespace).unwrap_or((rest, "")) } else { (rest, "") };
+        shell.set((*name).clone(), word.to_owned());
+        rest = after.trim_start();
+    }
+    i32::from(!line.ends_with('\n'))
+}
+
 /// `sh -c script [name arguments…]` or `sh file`.
-fn run_shell(shell: &mut Shell, arguments: &[String], host: &mut Host) -> bool {
+fn run_shell(shell: &mut Shell, bash: bool, arguments: &[String], host: &mut Host) -> bool {
     let flags: String = arguments.iter().take_while(|word| word.starts_with('-')).map(|word| word.trim_start_matches('-')).collect();
     let rest: Vec<String> = arguments.iter().skip_while(|word| word.starts_with('-')).cloned().collect();
     let text = match rest.first() {
         None => {
-            if host.is_main && host.spec.stdin && shell.frames.len() == 1 {
-                shell.blocked = Blocked::Input;
+            if host.stdin.is_some() {
+                shell.begin_reading(Reader::Shell { bash });
             } else {
                 shell.exiting = (shell.frames.len() == 1).then_some(0);
             }

@@ -93,8 +93,8 @@ impl Shell {
                     self.status = code;
                     break;
                 }
-                // The whole command is run again once the network has answered.
-                Turn::Waiting if host.calls.missing.is_some() => break,
+                // The whole command is run again once the network has answered or the input is there.
+                Turn::Waiting if host.calls.is_waiting() => break,
                 Turn::Waiting | Turn::Busy(_) => shell.blocked = Blocked::Ready,
                 Turn::Exec(_) => break,
             }

@@ -6,15 +6,18 @@
 //! A loop that never sleeps runs [`COMMANDS_PER_SECOND`] commands a second and keeps one core busy.
 //! Commands that are not modelled end with 127 and `sh: x: not found`; syntax that is not modelled ends the shell with 2.
 //! A server that a script starts takes the place of the shell, whether `exec` is written before it or not.
-//! Not modelled: job control, background servers, what a script does after a server, `read`, `eval`, time that other commands take.
+//! A shell without a script reads commands from its input (`reading.rs`).
+//! Not modelled: job control, background servers, what a script does after a server, `eval`, time that other commands take.
 
 mod builtins;
 mod calls;
 mod expand;
 mod network_tools;
 mod parse;
+mod reading;
 mod redis_cli;
 mod script;
+mod tar;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tools;
@@ -25,6 +28,7 @@ use crate::network::{Calls, NetworkAnswer, NetworkCall};
 use crate::process::{Signal, Spec, Stream, base_name};
 use crate::profile::Profile;
 use crate::redis::Store;
+use crate::stdin::Stdin;
 use crate::units::SECOND;
 use script::{Op, RedirectKind, Script, Simple};
 use std::collections::BTreeMap;
@@ -50,6 +54,8 @@ pub struct Host<'a> {
     pub files: &'a mut Files,
     /// The Redis server of this container, if it listens.
     pub store: Option<&'a mut Store>,
+    /// What it reads, if its input is open.
+    pub stdin: Option<&'a mut Stdin>,
     /// Signals sent to PID 1.
     pub signals: Vec<Signal>,
     /// Whether the shell is the container's main program.
@@ -83,7 +89,7 @@ enum Blocked {
     Forever,
     /// The command at hand waits for the network; it is run again with the answer.
     Call(NetworkCall),
-    /// A shell without a script waits for input that somebody attached to the container may give.
+    /// Until somebody gives input that the command at hand, or a shell that reads commands, needs.
     Input,
     /// `wait`: until all background commands are over. A trapped signal ends it.
     Jobs,
@@ -96,6 +102,8 @@ struct Frame {
     loops: Vec<Vec<String>>,
     /// `exit` ends this frame only (a subshell), and its variables are put back.
     subshell: Option<BTreeMap<String, String>>,
+    /// It reads its commands from the input.
+    reads: Option<reading::Reading>,
 }
 
 /// A running shell.
@@ -111,6 +119,7 @@ pub struct Shell {
     /// Actions by signal name (`TERM`, `EXIT`); empty means ignore.
     traps: BTreeMap<String, String>,
     terminated_at: Option<u64>,
+    interrupted: bool,
     blocked: Blocked,
     jobs: Vec<Shell>,
     exiting: Option<i32>,
@@ -175,6 +184,16 @@ impl Shell {
         lines
     }
 
+    /// A terminal shows what was typed: it belongs to the line that was begun.
+    pub fn echo(&mut self, text: &str) {
+        self.partial[Stream::Stdout as usize].push_str(text);
+    }
+
+    /// What was written and not taken yet.
+    pub fn written(&self) -> &[(Stream, String)] {
+        &self.chunks
+    }
+
     /// Takes what was written as it is.
     pub fn take_chunks(&mut self) -> Vec<(Stream, String)> {
         std::mem::take(&mut self.chunks)
@@ -209,6 +228,8 @@ impl Shell {
     fn run_jobs(&mut self, host: &mut Host) -> Option<u64> {
         let mut busy = None;
         let mut jobs = std::mem::take(&mut self.jobs);
+        // Commands in the background have no input.
+        let stdin = host.stdin.take();
         for job in &mut jobs {
             if job.wake(host.now).is_none_or(|at| at > host.now) {
                 continue;
@@ -224,6 +245,7 @@ impl Shell {
                 Turn::Waiting | Turn::Exited(_) => {}
             }
         }
+        host.stdin = stdin;
         jobs.retain(|job| !job.frames.is_empty());
         jobs.append(&mut self.jobs);
         self.jobs = jobs;
@@ -255,12 +277,15 @@ impl Shell {
             self.terminated_at = None;
             self.run_trap("TERM");
         }
+        if std::mem::take(&mut self.interrupted) {
+            self.run_trap("INT");
+        }
         if let Some(code) = self.exiting.take() {
             return self.leave(code);
         }
         let Some(frame) = self.frames.last_mut() else { return Some(Turn::Exited(self.status)) };
         let Some(op) = frame.script.get(frame.next).cloned() else {
-            return self.end_frame();
+            return self.end_frame(host);
         };
         frame.next += 1;
         if let Op::Run { .. } | Op::Pipe { .. } | Op::ForStart(_) = op {
@@ -292,7 +317,7 @@ impl Shell {
     fn start_for(&mut self, words: &[script::Word], host: &mut Host) {
         let mut values = self.expand_words(words, host);
         values.reverse();
-        if host.calls.missing.is_some() {
+        if host.calls.is_waiting() {
             return;
         }
         if let Some(frame) = self.frames.last_mut() {
@@ -330,10 +355,13 @@ impl Shell {
             return self.fail(2, "nested too deeply");
         }
         let subshell = subshell.then(|| self.variables.clone());
-        self.frames.push(Frame { script, next: 0, loops: Vec::new(), subshell });
+        self.frames.push(Frame { script, next: 0, loops: Vec::new(), subshell, reads: None });
     }
 
-    fn end_frame(&mut self) -> Option<Turn> {
+    fn end_frame(&mut self, host: &mut Host) -> Option<Turn> {
+        if let Some(turn) = self.read_on(host) {
+            return turn;
+        }
         if self.frames.len() == 1 {
             return self.leave(self.status);
         }
@@ -371,7 +399,7 @@ impl Shell {
 
     fn run_simple(&mut self, command: &Simple, tested: bool, host: &mut Host) -> Option<Turn> {
         let words = self.expand_words(&command.words, host);
-        if host.calls.missing.is_some() {
+        if host.calls.is_waiting() {
             return None;
         }
         let saved = (!command.assignments.is_empty() && !words.is_empty()).then(|| self.variables.clone());
@@ -406,9 +434,11 @@ impl Shell {
         if builtins::run_builtin(self, words, host) {
             return None;
         }
-        let input = self.input(&command.redirects, host);
-        let outcome = tools::run(self, words, &input, host);
-        if host.calls.missing.is_none() {
+        let outcome = match self.input(words, &command.redirects, host) {
+            Some(input) => tools::run(self, words, &input, host),
+            None => Outcome::default(),
+        };
+        if !host.calls.is_waiting() {
             self.finish(outcome, &command.redirects, host);
         }
         None
@@ -420,9 +450,12 @@ impl Shell {
             let words = self.expand_words(&stage.words, host);
             let saved = (!stage.assignments.is_empty()).then(|| self.variables.clone());
             self.assign(&stage.assignments, host);
+            if index == 0 && !words.is_empty() {
+                input = self.input(&words, &stage.redirects, host).unwrap_or_default();
+            }
             let mut outcome = if words.is_empty() { Outcome::default() } else { tools::run(self, &words, &input, host) };
             self.variables = saved.unwrap_or_else(|| std::mem::take(&mut self.variables));
-            if host.calls.missing.is_some() {
+            if host.calls.is_waiting() {
                 return;
             }
             let last = index + 1 == stages.len();
@@ -456,7 +489,8 @@ impl Shell {
                 *slot = place;
             }
         }
-        for (place, text) in places.into_iter().zip(texts.iter_mut()) {
+        for index in if outcome.err_first { [1, 0] } else { [0, 1] } {
+            let (place, text) = (places[index].clone(), &mut texts[index]);
             match place {
                 Place::Stream(stream) => self.emit(stream, std::mem::take(text)),
                 Place::File { path, .. } => self.write_file(&path, std::mem::take(text), true, host),
@@ -465,11 +499,13 @@ impl Shell {
         }
     }
 
-    /// What `< file` gives; nothing without it, as standard input is closed.
-    fn input(&mut self, redirects: &[script::Redirect], host: &mut Host) -> String {
-        let Some(redirect) = redirects.iter().rev().find(|redirect| redirect.kind == RedirectKind::Read) else { return String::new() };
+    /// What `< file` gives, or the shell's own input; nothing while somebody has still to give that.
+    fn input(&mut self, words: &[String], redirects: &[script::Redirect], host: &mut Host) -> Option<String> {
+        let Some(redirect) = redirects.iter().rev().find(|redirect| redirect.kind == RedirectKind::Read) else {
+            return if tools::reads_input(words) { host.take_input() } else { Some(String::new()) };
+        };
         let path = self.expand_one(&redirect.target, host);
-        host.files.read(&self.path(&path)).unwrap_or_default().to_string()
+        Some(host.files.read(&self.path(&path)).unwrap_or_default().to_string())
     }
 
     fn write_file(&mut self, path: &str, text: String, append: bool, host: &mut Host) {

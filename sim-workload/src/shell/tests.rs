@@ -115,9 +115,9 @@ fn a_shell_without_a_script_waits_for_input_only_if_the_container_keeps_it_open(
     };
     assert!(open(false).is_exited());
     let mut waiting = open(true);
-    assert!(waiting.waits_for_input() && waiting.next_wake().is_none());
-    waiting.end_input(2 * SECOND, 5);
-    assert_eq!(run(&mut waiting, 3 * SECOND), "2 exit 5");
+    assert!(waiting.has_input() && waiting.next_wake().is_none());
+    waiting.give(2 * SECOND, None, &crate::Given::Text("echo in\nexit 5\n".into()));
+    assert_eq!(run(&mut waiting, 3 * SECOND), "2 in; 2 exit 5");
 }
 
 fn check_term(script: &str, expected: &str) {

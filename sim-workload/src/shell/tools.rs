@@ -3,7 +3,7 @@
 
 use super::expand::inherited;
 use super::redis_cli::redis_cli;
-use super::{Host, Shell, network_tools};
+use super::{Host, Shell, network_tools, tar};
 use crate::files::USUAL_DIRECTORIES;
 use crate::process::{Signal, base_name};
 use crate::units::SECOND;
@@ -14,12 +14,14 @@ pub struct Outcome {
     pub out: String,
     pub err: String,
     pub code: i32,
+    /// Whether the errors were written first.
+    pub err_first: bool,
 }
 
-const TOOLS: [&str; 36] = [
-    ":", "[", "ash", "bash", "busybox", "cat", "cd", "curl", "date", "echo", "env", "exit", "export", "false", "grep", "head", "hostname",
-    "id", "kill", "ls", "mkdir", "nslookup", "printenv", "printf", "pwd", "rm", "seq", "sh", "sleep", "tail", "test", "touch", "true",
-    "wc", "wget", "whoami",
+const TOOLS: [&str; 41] = [
+    ":", "[", "ash", "bash", "busybox", "cat", "cd", "clear", "curl", "date", "dash", "echo", "env", "exit", "export", "false", "grep",
+    "head", "hostname", "id", "kill", "ls", "mkdir", "nslookup", "printenv", "printf", "pwd", "read", "rm", "seq", "sh", "sleep", "tail",
+    "tar", "tee", "test", "touch", "true", "wc", "wget", "whoami",
 ];
 
 /// Whether a container of an image with a shell can be started with this program.
@@ -45,6 +47,21 @@ impl Outcome {
     }
 }
 
+/// Whether a command reads its input to the end.
+pub fn reads_input(words: &[String]) -> bool {
+    let (name, arguments) = (base_name(&words[0]), &words[1..]);
+    let plain = || arguments.iter().filter(|word| !word.starts_with('-') || *word == "-");
+    match name {
+        "busybox" if !arguments.is_empty() => reads_input(arguments),
+        "cat" => plain().all(|word| word == "-"),
+        "head" | "tail" | "wc" => line_files(arguments).is_empty(),
+        "grep" => plain().count() == 1,
+        "tee" => true,
+        "tar" => tar::reads_input(arguments),
+        _ => false,
+    }
+}
+
 /// Runs a tool that writes and ends.
 pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) -> Outcome {
     let (name, arguments) = (base_name(&words[0]), &words[1..]);
@@ -67,8 +84,11 @@ pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) ->
         "tail" => each_file(shell, &line_files(arguments), input, host, "tail", |text| {
             lines(text, |all| all[all.len().saturating_sub(line_count(arguments))..].to_vec())
         }),
-        "wc" => each_file(shell, &line_files(arguments), input, host, "wc", |text| format!("{}\n", text.matches('\n').count())),
+        "wc" => each_file(shell, &line_files(arguments), input, host, "wc", |text| count(arguments, text)),
         "grep" => grep(shell, arguments, input, host),
+        "tee" => tee(shell, arguments, input, host),
+        "tar" => tar::tar(shell, arguments, input, host),
+        "clear" => Outcome::text("\x1b[H\x1b[J"),
         "ls" => list(shell, arguments, host),
         "env" | "printenv" => environment(shell, arguments, host),
         "hostname" => Outcome::line(&host.spec.hostname),
@@ -79,7 +99,7 @@ pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) ->
         "seq" => sequence(arguments),
         "touch" => touch(shell, arguments, host),
         "rm" => remove(shell, arguments, host),
-        "mkdir" => Outcome::default(),
+        "mkdir" => make_directories(shell, arguments, host),
         "test" => Outcome::status(i32::from(!test(shell, arguments, host))),
         "[" => match arguments.split_last() {
             Some((last, inside)) if last == "]" => Outcome::status(i32::from(!test(shell, inside, host))),
@@ -152,6 +172,19 @@ fn each_file(shell: &Shell, files: &[String], input: &str, host: &Host, name: &s
     outcome
 }
 
+/// `wc [-l] [-w] [-c]`: lines, words, bytes; all three if none is named.
+fn count(arguments: &[String], text: &str) -> String {
+    let flags: String = arguments.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
+    let shown = |flag: char| flags.is_empty() || flags.contains(flag);
+    let each = [
+        ('l', text.matches('\n').count()),
+        ('w', text.split_whitespace().count()),
+        ('c', if shown('c') { crate::stdin::bytes_of(text).len() } else { 0 }),
+    ];
+    let counts: Vec<String> = each.iter().filter(|(flag, _)| shown(*flag)).map(|(_, count)| count.to_string()).collect();
+    counts.join(" ") + "\n"
+}
+
 /// The file arguments of `head`, `tail` and `wc`: without options and the number after `-n`.
 fn line_files(arguments: &[String]) -> Vec<String> {
     let after_n = |index: usize| index > 0 && arguments[index - 1] == "-n";
@@ -192,7 +225,7 @@ fn list(shell: &Shell, arguments: &[String], host: &Host) -> Outcome {
         let absolute = shell.path(path);
         if host.files.read(&absolute).is_some() {
             outcome.out.push_str(&format!("{path}\n"));
-        } else if host.files.is_directory(&absolute) || USUAL_DIRECTORIES.contains(&crate::files::normal(&absolute).as_str()) {
+        } else if host.files.is_directory(&absolute) {
             let mut names = host.files.list(&absolute);
             if crate::files::normal(&absolute) == "/" {
                 names.extend(USUAL_DIRECTORIES.iter().map(|name| name[1..].to_owned()));
@@ -280,15 +313,52 @@ fn touch(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
     outcome
 }
 
-fn remove(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
-    let mut outcome = Outcome::default();
-    let force = arguments.iter().any(|word| word.starts_with('-') && word.contains('f'));
-    let recursive = arguments.iter().any(|word| word.starts_with('-') && word.contains('r'));
+fn tee(shell: &Shell, arguments: &[String], input: &str, host: &mut Host) -> Outcome {
+    let append = arguments.iter().any(|word| word == "-a");
+    let mut outcome = Outcome::text(input);
     for file in arguments.iter().filter(|word| !word.starts_with('-')) {
         let path = shell.path(file);
-        let below = if recursive && host.files.is_directory(&path) { host.files.list(&path) } else { Vec::new() };
-        let removed = below.iter().fold(host.files.remove(&path), |any, name| host.files.remove(&format!("{path}/{name}")) || any);
-        if !removed && !force {
+        let before = host.files.read(&path).filter(|_| append).unwrap_or_default();
+        let content = format!("{before}{input}");
+        if let Err(error) = host.files.write(&path, content) {
+            outcome.err += &format!("tee: {file}: {error}\n");
+            outcome.code = 1;
+        }
+    }
+    outcome
+}
+
+fn make_directories(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
+    let parents = arguments.iter().any(|word| word.starts_with('-') && word.contains('p'));
+    let mut outcome = Outcome::default();
+    for name in arguments.iter().filter(|word| !word.starts_with('-')) {
+        let path = crate::files::normal(&shell.path(name));
+        let above = path.rsplit_once('/').map_or("/", |(above, _)| above);
+        let why = match host.files.is_directory(&path) {
+            true if parents => continue,
+            true => Err("File exists"),
+            false if !parents && !host.files.is_directory(above) => Err("No such file or directory"),
+            false => host.files.make_directory(&path),
+        };
+        if let Err(error) = why {
+            outcome.err += &format!("mkdir: can't create directory '{name}': {error}\n");
+            outcome.code = 1;
+        }
+    }
+    outcome
+}
+
+fn remove(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
+    let mut outcome = Outcome::default();
+    let has = |letter: [char; 2]| arguments.iter().any(|word| word.starts_with('-') && word.contains(letter));
+    let (force, recursive) = (has(['f', 'f']), has(['r', 'R']));
+    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
+        let path = shell.path(file);
+        let is_directory = host.files.read(&path).is_none() && host.files.is_directory(&path);
+        let removed = if recursive { host.files.remove_all(&path) } else { host.files.remove(&path) };
+        if !removed && is_directory && !recursive {
+            outcome = Outcome::error(1, format!("rm: '{file}' is a directory"));
+        } else if !removed && !force {
             outcome = Outcome::error(1, format!("rm: can't remove '{file}': No such file or directory"));
         }
     }

@@ -77,7 +77,13 @@ refuses 3 'exit code 3' kubectl exec "$pod" -- sh -c 'exit 3'
 refuses 1 'executable file not found in \$PATH' kubectl exec "$pod" -- nosuchprogram
 says '^fastapi-k8s$' kubectl exec -i "$pod" -- sh <<< 'echo $APP_NAME'
 says '"status":"ok"' kubectl exec "$pod" -- curl -s http://fastapi-k8s/health
-refuses 1 'tar is not simulated' kubectl cp "$manifests/k8s.yaml" "$pod:/tmp/x"
+says '' kubectl cp "$manifests/k8s.yaml" "$pod:/tmp/x"
+says 'kind: Deployment' kubectl exec "$pod" -- cat /tmp/x
+says '' kubectl cp "$manifests" "$pod:/tmp/folder"
+says '' kubectl cp "$pod:/tmp/folder" "$work/folder"
+says '' diff -r "$manifests" "$work/folder"
+refuses 1 'No such file or directory' kubectl cp "$pod:/nowhere" "$work/nowhere"
+says 'kept' kubectl exec -i "$pod" -- sh -c 'cat > /tmp/piped; cat /tmp/piped' <<< 'kept'
 kubectl logs -f "$pod" --tail 0 > "$work/followed" 2>&1 &
 kubectl port-forward service/fastapi-k8s :80 > "$work/forwarded" 2>&1 &
 eventually 'Forwarding from 127.0.0.1:[0-9]+ -> 8000' cat "$work/forwarded"

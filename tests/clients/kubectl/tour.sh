@@ -29,6 +29,7 @@ crashed=$(kubectl get pods -l app=fastapi-k8s --no-headers | awk '$4 != "0" {pri
 show "kubectl logs $crashed --previous --tail 1"
 show "kubectl debug $crashed -i --image busybox -c helper -- sh -c 'sleep 2; hostname'"
 show "kubectl cp k8s/k8s.yaml $crashed:/tmp/"
+show "kubectl exec $crashed -c fastapi-k8s -- head -n 2 /tmp/k8s.yaml"
 show 'kubectl events --for deployment/fastapi-k8s'
 sleep 15
 show 'kubectl top node'

@@ -23,8 +23,7 @@ const POD_FIELDS: [&str; 16] = [
     "schedulingGroup",
 ];
 /// Fields of a container that nothing here acts on.
-const CONTAINER_FIELDS: [&str; 7] =
-    ["volumeDevices", "stdin", "tty", "workingDir", "resizePolicy", "securityContext", "restartPolicyRules"];
+const CONTAINER_FIELDS: [&str; 5] = ["volumeDevices", "workingDir", "resizePolicy", "securityContext", "restartPolicyRules"];
 /// Values of the fields above that say what holds anyway.
 const HARMLESS: [(&str, &str); 1] = [("dnsPolicy", "ClusterFirst")];
 /// Sources of volumes that hold something here.
