@@ -19,8 +19,8 @@ use std::sync::Arc;
 use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reason, Reply, Request, Status, Verb};
 use sim_workload::ProfileSet;
 
-pub use self::deliveries::{Deliveries, Delivery};
 pub use self::containers::{ContainerKey, Listener};
+pub use self::deliveries::{Deliveries, Delivery};
 pub use self::faults::{Fault, Process};
 pub use self::outcome::{HttpError, HttpFailure, HttpOutcome};
 pub use self::profile::{LinkLatencies, Profile};
