@@ -10,6 +10,7 @@ mod get;
 mod lint;
 mod moment;
 mod output;
+mod page;
 mod record;
 mod report;
 mod run;

@@ -11,6 +11,7 @@ use sim_core::scenario::{Ended, Problem};
 use crate::output::{
     self, EXPECTATION_FAILED, HELD, INVARIANT_BROKEN, LIMIT_REACHED, NO_CONVERGENCE, NOT_DETERMINISTIC, NOT_SIMULATED, WRONG_INPUT, line,
 };
+use crate::page;
 use crate::report::{self, Format, Result as Row};
 use crate::session::{self, Played};
 use crate::timeline::Timeline;
@@ -36,6 +37,9 @@ pub struct RunArguments {
     /// Write what happened to this file as a document of the browser view, with every step and its cause
     #[arg(long)]
     view: Option<PathBuf>,
+    /// Write what happened to this file as a page that shows it, to be opened in a browser from disk
+    #[arg(long)]
+    html: Option<PathBuf>,
     /// Print results only, not the timeline
     #[arg(short, long)]
     quiet: bool,
@@ -74,8 +78,8 @@ pub fn run(arguments: &RunArguments) -> i32 {
         Ok(files) => files,
         Err(message) => return refuse(&message),
     };
-    if (arguments.trace.is_some() || arguments.view.is_some()) && files.len() > 1 {
-        return refuse("--trace and --view take one scenario: each run needs a file of its own");
+    if (arguments.trace.is_some() || arguments.view.is_some() || arguments.html.is_some()) && files.len() > 1 {
+        return refuse("--trace, --view and --html take one scenario: each run needs a file of its own");
     }
     let mut rows = Vec::new();
     let mut code = HELD;
@@ -148,7 +152,7 @@ fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario
     if human && !arguments.quiet {
         line(&format!("--- {} (seed {seed})", loaded.scenario.metadata.name));
     }
-    let settings = Settings { remembers_deliveries: arguments.view.is_some(), ..Settings::default() };
+    let settings = Settings { remembers_deliveries: arguments.view.is_some() || arguments.html.is_some(), ..Settings::default() };
     let played = session::play_with(loaded, seed, &settings, &mut |cluster, began| timeline.follow(cluster, began))?;
     let digest = (arguments.digest || arguments.repeat > 1).then(|| played.digest());
     let same = repeated(arguments.repeat, loaded, seed, digest)?;
@@ -157,6 +161,10 @@ fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario
     }
     if let Some(path) = &arguments.view {
         write_lines(path, &mut |write| played.view(&mut |part| write(&part.to_string())))?;
+    }
+    if let Some(path) = &arguments.html {
+        let page = page::of(&played).map_err(|e| format!("{}: {e}", path.display()))?;
+        std::fs::write(path, page).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     let row = Row::of(&played, digest, same);
     let code = match (same, row.broken.is_empty()) {

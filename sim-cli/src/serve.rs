@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sim_core::cluster::Profile;
 use sim_core::scenario::Loaded;
-use sim_web::{Options, ScenarioFile, Speed};
+use sim_web::{Options, Places, ScenarioFile, Speed};
 use sim_workload::ProfileSet;
 
 use crate::output::{HELD, WRONG_INPUT};
@@ -34,6 +34,9 @@ pub struct ServeArguments {
     /// Where to listen; port 0 takes any free one
     #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDR:PORT")]
     bind: SocketAddr,
+    /// Where the browser view is served, on loopback only; `off` for nowhere [default: the port after --bind's]
+    #[arg(long, value_name = "ADDR:PORT|off")]
+    page: Option<String>,
     /// Where the kubeconfig is written [default: the user's state folder]
     #[arg(long, value_name = "PATH")]
     kubeconfig: Option<PathBuf>,
@@ -64,7 +67,7 @@ pub struct KubeconfigArguments {
 
 /// Serves until interrupted.
 pub fn serve(arguments: ServeArguments) -> i32 {
-    match options(arguments).and_then(|o| sim_web::serve(&o, |address| announce(&o, address))) {
+    match options(arguments).and_then(|o| sim_web::serve(&o, |places| announce(&o, places))) {
         Ok(()) => HELD,
         Err(why) => {
             eprintln!("error: {why}");
@@ -100,6 +103,7 @@ fn options(arguments: ServeArguments) -> Result<Options, String> {
         without: arguments.without,
         scenario,
         client_timeout: std::time::Duration::from_secs(arguments.client_timeout),
+        page: page(arguments.page.as_deref(), arguments.bind)?,
         log: arguments.log,
     })
 }
@@ -128,8 +132,24 @@ fn profile(name: &str) -> Result<Profile, String> {
     serde_yaml::from_str(&text).map_err(|e| format!("{name}: {e}"))
 }
 
-fn announce(options: &Options, address: &SocketAddr) {
-    println!("serving Kubernetes v1.36.2 ({}) on https://{address}, time runs at {}", options.cluster, options.speed);
+/// Where the page is served: as told, or beside the API; on another machine's address only if told so.
+fn page(told: Option<&str>, bind: SocketAddr) -> Result<Option<SocketAddr>, String> {
+    match told {
+        Some("off") => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("--page {text:?} is neither an address with a port, such as 127.0.0.1:7444, nor off")),
+        None if !bind.ip().is_loopback() => Ok(None),
+        None => Ok(Some(SocketAddr::new(bind.ip(), if bind.port() == 0 { 0 } else { bind.port().checked_add(1).unwrap_or(0) }))),
+    }
+}
+
+fn announce(options: &Options, places: &Places) {
+    println!("serving Kubernetes v1.36.2 ({}) on https://{}, time runs at {}", options.cluster, places.api, options.speed);
+    if let Some(page) = &places.page {
+        println!("browser view: {page}");
+    }
     println!("export KUBECONFIG={}", options.kubeconfig.display());
 }
 

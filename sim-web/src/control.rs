@@ -11,6 +11,7 @@ use sim_core::time::{SECOND, SimTime};
 
 use crate::clock::Speed;
 use crate::session::{Session, World};
+use crate::view::Standing;
 
 /// Events one action may run through.
 const EVENTS_MAX: u64 = 20_000_000;
@@ -198,6 +199,12 @@ impl Session {
             self.branches.resumed = self.clock.speed();
         }
         self.clock.set(Speed::Paused, self.world.now());
+    }
+
+    /// How things stand, for the browser view.
+    pub(crate) fn standing(&self) -> Standing {
+        let branches = self.branches.branches.keys().cloned().collect();
+        Standing { speed: self.clock.speed().to_string(), branch: self.branches.current.clone(), branches }
     }
 
     fn status(&self) -> Value {

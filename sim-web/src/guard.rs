@@ -8,17 +8,23 @@ use std::net::SocketAddr;
 pub struct Guard {
     hosts: Vec<String>,
     port: u16,
+    scheme: &'static str,
 }
 
 impl Guard {
-    /// A server on this address.
+    /// A server on this address, without TLS.
+    pub fn plain(address: SocketAddr) -> Guard {
+        Guard { scheme: "http://", ..Guard::new(address) }
+    }
+
+    /// A server on this address, with TLS.
     pub fn new(address: SocketAddr) -> Guard {
         let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]", "kubernetes", "kubernetes.default.svc"].map(String::from).to_vec();
         hosts.push(match address {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         });
-        Guard { hosts, port: address.port() }
+        Guard { hosts, port: address.port(), scheme: "https://" }
     }
 
     /// Why a request is not let in, if it is not. On every address (`0.0.0.0`) any Host that is an address is ours.
@@ -41,7 +47,7 @@ impl Guard {
     }
 
     fn is_our_origin(&self, origin: &str) -> bool {
-        origin.strip_prefix("https://").is_some_and(|host| self.is_ours(host) && split(host).1 == Some(self.port))
+        origin.strip_prefix(self.scheme).is_some_and(|host| self.is_ours(host) && split(host).1 == Some(self.port))
     }
 }
 
@@ -74,5 +80,9 @@ mod tests {
         assert!(guard.refuses(Some("localhost:7443"), Some("https://evil.example")).is_some());
         assert!(guard.refuses(Some("localhost:7443"), Some("http://localhost:7443")).is_some());
         assert!(guard.refuses(Some("localhost:7443"), Some("null")).is_some());
+        let plain = Guard::plain(([127, 0, 0, 1], 7444).into());
+        assert_eq!(plain.refuses(Some("127.0.0.1:7444"), Some("http://127.0.0.1:7444")), None);
+        assert!(plain.refuses(Some("127.0.0.1:7444"), Some("https://127.0.0.1:7444")).is_some());
+        assert!(plain.refuses(Some("evil.example:7444"), Some("http://evil.example:7444")).is_some());
     }
 }

@@ -15,6 +15,7 @@ mod guard;
 mod journal;
 mod kubeconfig;
 mod metrics;
+mod page;
 mod port_forward;
 mod resp;
 mod server;
@@ -27,12 +28,13 @@ mod streams;
 mod terminal;
 mod tokens;
 mod upgrade;
+mod view;
 mod webhooks;
 mod wire;
 
 pub use clock::Speed;
 pub use kubeconfig::default_path as default_kubeconfig_path;
-pub use server::{Options, serve};
+pub use server::{Options, Places, serve};
 pub use story::ScenarioFile;
 
 /// Decodes base64; nothing if the text is none.

@@ -27,8 +27,9 @@ use crate::metrics::Metrics;
 use crate::simulation::{Command, Frames, Handle, Reply, Simulation};
 use crate::story::ScenarioFile;
 use crate::upgrade::{self, Upgrade};
+use crate::view::Wanted;
 use crate::webhooks::Waiting;
-use crate::{certificates, client_certificates, kubeconfig, tokens, webhooks};
+use crate::{certificates, client_certificates, kubeconfig, page, tokens, webhooks};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -44,6 +45,8 @@ const SEND_TRIES_MAX: usize = 1000;
 const CONTROL: &str = "/ksim/v1/control";
 /// The path of its OpenAPI document.
 const CONTROL_DOCUMENT: &str = "/ksim/v1/openapi.json";
+/// The path of the browser view's document.
+const VIEW: &str = "/ksim/v1/view";
 /// Where what is ours alone is served.
 const CONTROL_PREFIX: &str = "/ksim/";
 
@@ -74,8 +77,19 @@ pub struct Options {
     pub scenario: Option<ScenarioFile>,
     /// How long a client may take to send a request's head, and its body.
     pub client_timeout: Duration,
+    /// Where the browser view is served without TLS, on loopback only; nowhere if nothing is said.
+    pub page: Option<SocketAddr>,
     /// What is told on standard error: `error`, `warn`, `info`, `debug` or `trace`.
     pub log: String,
+}
+
+/// Where a server is to be found.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The Kubernetes API, over TLS.
+    pub api: SocketAddr,
+    /// The browser view with the token that lets it in, if it is served.
+    pub page: Option<String>,
 }
 
 #[derive(Clone)]
@@ -88,8 +102,8 @@ struct Server {
     client_timeout: Duration,
 }
 
-/// Serves until interrupted. `ready` is told where the kubeconfig lies once requests are answered.
-pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), String> {
+/// Serves until interrupted. `ready` is told where, once requests are answered.
+pub fn serve(options: &Options, ready: impl FnOnce(&Places)) -> Result<(), String> {
     tell_log(&options.log)?;
     if !options.bind.ip().is_loopback() {
         tracing::warn!(address = %options.bind, "listening beyond loopback: whoever has a token can reach this server");
@@ -104,9 +118,10 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     if let Some(file) = &options.token_file {
         users.extend(tokens::read(file)?);
     }
-    let listener = std::net::TcpListener::bind(options.bind).map_err(|e| cannot_bind(options.bind, &e))?;
-    listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+    let listener = listen(options.bind)?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let page = options.page.map(listen_for_page).transpose()?;
+    let page_address = page.as_ref().and_then(|listener| listener.local_addr().ok());
     let (calls, called) = tokio::sync::mpsc::unbounded_channel();
     let (handle, thread) = Simulation::new(session(options, &users, &identity.authority)?, calls, identity.time.clone()).start();
     kubeconfig::write(&options.kubeconfig, &format!("https://{address}"), &identity, &token)?;
@@ -120,7 +135,11 @@ pub fn serve(options: &Options, ready: impl FnOnce(&SocketAddr)) -> Result<(), S
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.spawn(call_webhooks(called, handle.clone()));
-    let served = runtime.block_on(run(listener, identity.server, server, || ready(&address)));
+    let places = Places { api: address, page: page_address.map(|at| format!("http://{at}{}#token={token}", page::PREFIX)) };
+    if let Some((listener, at)) = page.zip(page_address) {
+        runtime.spawn(serve_page(listener, Server { guard: Guard::plain(at), ..server.clone() }));
+    }
+    let served = runtime.block_on(run(listener, identity.server, server, || ready(&places)));
     handle.send(Command::Stop);
     let _ended = thread.join();
     served
@@ -133,6 +152,31 @@ fn tell_log(level: &str) -> Result<(), String> {
     // A second server in one process writes to the log of the first.
     let _first = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, String> {
+    let listener = std::net::TcpListener::bind(address).map_err(|e| cannot_bind(address, &e))?;
+    listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+    Ok(listener)
+}
+
+/// The page's port: without TLS, so on loopback only; a port that is taken is replaced by a free one.
+fn listen_for_page(address: SocketAddr) -> Result<std::net::TcpListener, String> {
+    if !address.ip().is_loopback() {
+        return Err(format!("--page {address}: the page is served without TLS and so on loopback only, such as 127.0.0.1:7444"));
+    }
+    listen(address).or_else(|_| listen(SocketAddr::new(address.ip(), 0)))
+}
+
+/// Serves the browser view, and the API that it speaks to, without TLS.
+async fn serve_page(listener: std::net::TcpListener, server: Server) {
+    let client_timeout = server.client_timeout;
+    let app = Router::new().fallback(answer).with_state(server);
+    let Ok(mut listening) = axum_server::from_tcp(listener) else { return };
+    listening.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(client_timeout);
+    if let Err(why) = listening.serve(app.into_make_service()).await {
+        tracing::error!(%why, "the page is no longer served");
+    }
 }
 
 fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> String {
@@ -220,7 +264,9 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
     };
     let labels = Labels::of(&request);
     let told = format!("{} {}", request.method, request.path);
-    let response = if request.path.starts_with(CONTROL_PREFIX) {
+    let response = if let Some(file) = page::file(&request.method, &request.path) {
+        complete(file)
+    } else if request.path.starts_with(CONTROL_PREFIX) {
         control(&server, &request).await
     } else {
         let is_metrics = request.path == "/metrics";
@@ -274,6 +320,7 @@ async fn control(server: &Server, request: &sim_api::Request) -> Response<Body> 
     }
     match request.path.as_str() {
         CONTROL => {}
+        VIEW => return view(server, request).await,
         CONTROL_DOCUMENT => return complete(json(200, &crate::control_document::document())),
         _ => return refuse(&Status::new(Reason::NotFound, "the server could not find the requested resource")),
     }
@@ -293,6 +340,26 @@ async fn control(server: &Server, request: &sim_api::Request) -> Response<Body> 
     match receiver.await {
         Ok(Ok(value)) => complete(json(200, &value)),
         Ok(Err(why)) => refuse(&Status::new(Reason::BadRequest, why)),
+        Err(_) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
+    }
+}
+
+/// What a page does not have yet; it waits until there is something.
+async fn view(server: &Server, request: &sim_api::Request) -> Response<Body> {
+    let wanted = match Wanted::read(&request.query) {
+        Ok(wanted) => wanted,
+        Err(why) => return refuse(&Status::new(Reason::BadRequest, why)),
+    };
+    let (sender, receiver) = oneshot::channel();
+    if !server.simulation.send(Command::View(wanted, sender)) {
+        return too_busy();
+    }
+    match receiver.await {
+        Ok(text) => {
+            let headers =
+                vec![("Content-Type".to_owned(), "application/x-ndjson".to_owned()), ("Cache-Control".to_owned(), "no-store".to_owned())];
+            complete(sim_api::Response { status: 200, headers, body: text.into_bytes() })
+        }
         Err(_) => refuse(&Status::new(Reason::ServiceUnavailable, "the simulation has ended")),
     }
 }

@@ -23,6 +23,7 @@ use crate::metrics::Figures;
 use crate::session::{Outcome, Session};
 use crate::story::Narrator;
 use crate::streams::{ProxyCall, RedisCall};
+use crate::view::{Viewer, Wanted};
 use crate::webhooks::Waiting;
 
 /// Requests that may wait for the thread.
@@ -66,6 +67,8 @@ pub enum Command {
     Instance { namespace: String, pod: String, container: String, reply: oneshot::Sender<Option<String>> },
     /// The log of an instance of a container from a line on, and whether it is still running.
     Log(Box<LogWanted>, oneshot::Sender<Option<(Vec<LogLine>, bool)>>),
+    /// What a page does not have yet of the browser view.
+    View(Wanted, oneshot::Sender<String>),
     /// How things stand, for `/metrics`.
     Figures(oneshot::Sender<Figures>),
     /// A webhook outside has answered.
@@ -145,6 +148,7 @@ pub struct Simulation {
     ticked: Stopwatch,
     ticked_at: Place,
     narrator: Narrator,
+    viewer: Viewer,
     /// Clients whose requests wait for webhooks.
     waiting: BTreeMap<u64, oneshot::Sender<Reply>>,
     /// Calls that are being made.
@@ -161,6 +165,7 @@ impl Simulation {
         time.set(session.world.now());
         let (told, ticked_at) = (session.world.cluster().etcd().revision(), session.world.place());
         let narrator = Narrator::caught_up(&session.world.player);
+        let viewer = Viewer::new(&session.world.player, session.world.cluster().seed());
         Simulation {
             session,
             streams: vec![],
@@ -169,6 +174,7 @@ impl Simulation {
             ticked: Stopwatch::start(),
             ticked_at,
             narrator,
+            viewer,
             waiting: BTreeMap::new(),
             called: BTreeSet::new(),
             calls,
@@ -283,6 +289,7 @@ impl Simulation {
                     // Their requests may never have been sent; the numbers they wait under may be others' now.
                     self.waiting.clear();
                     self.told = self.session.world.cluster().etcd().revision();
+                    self.viewer.restart(&self.session.world.player);
                 }
                 let _gone = reply.send(outcome);
             }
@@ -314,6 +321,7 @@ impl Simulation {
             Command::Log(wanted, reply) => {
                 let _gone = reply.send(crate::streams::log_from(self.session.world.cluster(), &wanted));
             }
+            Command::View(wanted, reply) => self.viewer.ask(wanted, self.session.standing(), reply),
             Command::Figures(reply) => {
                 let _gone = reply.send(self.figures());
             }
@@ -428,6 +436,7 @@ impl Simulation {
         };
         self.told = revision;
         self.streams.retain_mut(|stream| stream.feed(cluster, news.contains(&stream.watch.kind())));
+        self.viewer.tell(&self.session.world.player, || self.session.standing());
     }
 
     fn tick(&mut self) {

@@ -194,6 +194,11 @@ impl Cluster {
         self.started
     }
 
+    /// The seed of chance.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The store, to be looked at.
     pub fn etcd(&self) -> &Etcd {
         self.apiserver.etcd()

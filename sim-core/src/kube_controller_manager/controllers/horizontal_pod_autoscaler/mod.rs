@@ -143,11 +143,11 @@ impl HorizontalPodAutoscalerController {
         look.status().current_replicas = Some(scale.replicas);
         let specs = autoscaler.spec.metrics.clone().unwrap_or_default();
         let outcome = look.propose(&specs, &scale, metrics, view);
-        let Some((proposal, name)) = outcome else { return look.finish() };
+        let Some((proposal, name, sum)) = outcome else { return look.finish() };
         let memory = self.memory.entry(key.clone()).or_default();
         let desired = look.limit(&mut memory.changes, scale.replicas, proposal);
         look.plan.decision =
-            format!("{proposal} replicas would bring {name} to its target; {} now, {desired} after limits", scale.replicas);
+            format!("{proposal} replicas would bring {name} to its target ({sum}); {} now, {desired} after limits", scale.replicas);
         if desired == scale.replicas {
             look.status().desired_replicas = desired;
             return look.finish();
@@ -218,17 +218,17 @@ impl Look {
         ObjectReference::to(&Object::HorizontalPodAutoscaler(Arc::new(self.autoscaler.clone())))
     }
 
-    /// The proposal of the metric that asks for most, and that metric's name; nothing when it must not scale.
-    fn propose(&mut self, specs: &[MetricSpec], scale: &Scale, metrics: &[PodMetrics], view: &View<'_>) -> Option<(i32, String)> {
+    /// The proposal of the metric that asks for most, that metric's name and how it was worked out; nothing when it must not scale.
+    fn propose(&mut self, specs: &[MetricSpec], scale: &Scale, metrics: &[PodMetrics], view: &View<'_>) -> Option<(i32, String, String)> {
         let namespace = self.autoscaler.metadata.namespace.clone().unwrap_or_default();
         let pods = replicas::pods(view, &namespace, &scale.selector);
-        let (mut statuses, mut best, mut errors) = (Vec::new(), None::<(i32, String)>, Vec::new());
+        let (mut statuses, mut best, mut errors) = (Vec::new(), None::<(i32, String, String)>, Vec::new());
         for spec in specs {
             match replicas::propose(spec, scale.replicas, &pods, metrics, view.now, self.tolerances()) {
                 Ok(found) => {
                     statuses.push(found.status);
-                    if best.as_ref().is_none_or(|(most, _)| found.replicas > *most) {
-                        best = Some((found.replicas, found.name));
+                    if best.as_ref().is_none_or(|(most, ..)| found.replicas > *most) {
+                        best = Some((found.replicas, found.name, found.sum));
                     }
                 }
                 Err(error) => {
@@ -238,12 +238,12 @@ impl Look {
             }
         }
         self.status().current_metrics = Some(statuses);
-        let blocked = !errors.is_empty() && best.as_ref().is_none_or(|(replicas, _)| *replicas < scale.replicas);
+        let blocked = !errors.is_empty() && best.as_ref().is_none_or(|(replicas, ..)| *replicas < scale.replicas);
         if let Some(error) = errors.first().filter(|_| blocked) {
             self.metric_failed(error.reason, &error.text, &error.metric, specs.len());
             return None;
         }
-        if let Some((_, name)) = &best {
+        if let Some((_, name, _)) = &best {
             let text = format!("the HPA was able to successfully calculate a replica count from {name}");
             self.set("ScalingActive", true, "ValidMetricFound", &text);
         }

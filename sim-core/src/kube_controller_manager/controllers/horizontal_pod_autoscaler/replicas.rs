@@ -27,6 +27,8 @@ pub struct Proposal {
     pub replicas: i32,
     pub name: String,
     pub status: MetricStatus,
+    /// The sum that led to it, for people.
+    pub sum: String,
 }
 
 /// Why a metric says nothing.
@@ -181,7 +183,36 @@ fn judge(
         average_value: Some(k8s_openapi::apimachinery::pkg::api::resource::Quantity(average)),
         value: None,
     };
-    Ok(Proposal { replicas, name: metric_name(name, container, utilization.is_some()), status: metric_status(name, container, value) })
+    let requests =
+        if by_utilization.is_some() { sum_requests(usage.ready.iter().map(|(p, _)| p), name, container).map_err(&fail)? } else { 0 };
+    let ratio = ratio_of(total, requests, count);
+    let sum = told_sum(&usage, target, (total, requests, ratio), tolerances.within(ratio));
+    Ok(Proposal { replicas, name: metric_name(name, container, utilization.is_some()), status: metric_status(name, container, value), sum })
+}
+
+/// The sum as one line: usage against target, the ratio of both, and whom it leaves out.
+fn told_sum(usage: &Usage, target: &MetricTarget, (total, requests, ratio): (i64, i64, i64), within: bool) -> String {
+    let amount = |thousandths: i64| Quantity::from_millis(thousandths).to_string();
+    let count = usage.ready.len();
+    let compared = match target.average_utilization {
+        Some(wanted) => {
+            let percent = total * 100 / requests.max(1);
+            format!("{} used of {} requested = {percent}%, {percent}% / {wanted}%", amount(total), amount(requests))
+        }
+        None => {
+            let wanted = target.average_value.as_ref().map_or(1, milli);
+            let each = amount(total / count.max(1) as i64);
+            format!("{} used / {count} = {each} each, {each} / {}", amount(total), amount(wanted))
+        }
+    };
+    let mut text = format!("{count} measured: {compared} = {}.{:03}", ratio / ONE, ratio % ONE / 1000);
+    text.push_str(&if within { ", within tolerance".to_owned() } else { format!(", x {count} rounded up = {}", ceil(ratio, count)) });
+    for (group, what) in [(&usage.missing, "without metrics"), (&usage.unready, "not ready")] {
+        if !group.is_empty() {
+            text.push_str(&format!("; {} {what}", group.len()));
+        }
+    }
+    text
 }
 
 fn metric_name(name: &str, container: Option<&str>, by_utilization: bool) -> String {
