@@ -106,7 +106,7 @@ impl Viewer {
         }
         let standing = standing();
         for page in std::mem::take(&mut self.waiting) {
-            let news = page.wanted.generation != self.generation || page.wanted.from < self.writer.steps() || page.standing != standing;
+            let news = page.wanted.generation != self.generation || page.wanted.from != self.writer.steps() || page.standing != standing;
             if news || page.since.elapsed() >= PATIENCE {
                 let _gone = page.reply.send(self.answer(page.wanted, &standing, player));
             } else if !page.reply.is_closed() {

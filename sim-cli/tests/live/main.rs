@@ -9,6 +9,7 @@ mod face;
 mod http;
 mod https;
 mod killed;
+mod page;
 mod scenario;
 mod server;
 mod webhooks;

@@ -43,7 +43,9 @@ pub struct Server {
     pub token: String,
     /// How to speak to it.
     pub tls: Arc<ClientConfig>,
-    lines: std::sync::mpsc::Receiver<String>,
+    /// Where the browser view is, with its token, as it was printed.
+    pub page: Option<String>,
+    lines: std::sync::Mutex<std::sync::mpsc::Receiver<String>>,
 }
 
 impl Server {
@@ -62,19 +64,34 @@ impl Server {
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         // This line comes when requests are answered.
-        while !lines.recv_timeout(Duration::from_secs(60)).expect("it begins to serve").starts_with("export KUBECONFIG") {}
+        let mut page = None;
+        loop {
+            let line = lines.recv_timeout(Duration::from_secs(60)).expect("it begins to serve");
+            if line.starts_with("export KUBECONFIG") {
+                break;
+            }
+            page = line.strip_prefix("browser view: ").map(str::to_owned).or(page);
+        }
         let text = std::fs::read_to_string(&kubeconfig).expect("the kubeconfig is there");
         let config: Value = serde_json::from_str(&text).expect("it is JSON");
         let word = |at: &str| config.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         let authority = sim_web::decode_base64(&word("/clusters/0/cluster/certificate-authority-data")).expect("base64");
         let url = word("/clusters/0/cluster/server");
         let address = url.trim_start_matches("https://").parse().expect("an address");
-        Server { process, address, token: word("/users/0/user/token"), tls: client(&authority, None), kubeconfig, lines }
+        Server {
+            process,
+            address,
+            token: word("/users/0/user/token"),
+            tls: client(&authority, None),
+            kubeconfig,
+            page,
+            lines: lines.into(),
+        }
     }
 
     /// The next line it prints, if one comes in time.
     pub fn line(&self, patience: Duration) -> Option<String> {
-        self.lines.recv_timeout(patience).ok()
+        self.lines.lock().ok()?.recv_timeout(patience).ok()
     }
 
     /// A connection.
