@@ -6,6 +6,7 @@ mod controllers;
 mod fidelity;
 mod golden;
 mod mutations;
+mod page;
 mod play;
 mod scenario_properties;
 mod scenarios;

@@ -13,7 +13,7 @@ use sim_workload::ProfileSet;
 use super::{COMPACTION_INTERVAL, Cluster, ComponentId, Event, SCRAPE_INTERVAL, Settings};
 use crate::kubelet::{Kubelet, KubeletConfig};
 use crate::time::SECOND;
-use crate::trace::BEGINNING;
+use crate::trace::{BEGINNING, What};
 
 /// The part that brings the default storage class with it.
 const HOSTPATH_PROVISIONER: &str = "docker.io/hostpath_storage-provisioner";
@@ -25,6 +25,7 @@ impl Cluster {
         let aggregated = settings.has("kube-controller-manager") && settings.has("clusterrole-aggregation-controller");
         self.apiserver.bootstrap(self.now, aggregated);
         self.apiserver.plant_first_objects(self.now);
+        self.tell_of_first_objects();
         if settings.has(HOSTPATH_PROVISIONER) {
             self.plant(hostpath_class());
         }
@@ -53,6 +54,14 @@ impl Cluster {
         self.push(self.now.plus(COMPACTION_INTERVAL), Event::Compact);
         self.run_until(self.started.plus(SETTLE));
         self.started = self.now;
+    }
+
+    /// The API server made these for itself before the trace could tell of it.
+    fn tell_of_first_objects(&mut self) {
+        let told: Vec<What> = self.etcd().history().iter().map(|c| What::Change { key: c.object.key(), revision: c.revision }).collect();
+        for what in told {
+            self.trace.push(self.now, &"kube-apiserver".into(), BEGINNING, what);
+        }
     }
 
     /// Puts an object into the store before anybody watches.
