@@ -1,0 +1,72 @@
+// The three named stories, told in the page by someone who clicks.
+
+import { afterAll, expect, it } from "vitest";
+import { close, open, read, SHOTS, visit } from "./page";
+
+afterAll(close);
+
+it("crash: the cause of a restart is found in three clicks", async () => {
+  const { page, done } = await open("crash");
+  await page.keyboard.press("End");
+  // One: the pod that shows it was restarted.
+  await page.getByRole("button", { name: /6vlqs: Running/ }).click();
+  expect(await read(page, "Restarts")).toContain("exited with code 1");
+  // Two: the first exit.
+  await page.getByRole("region", { name: "Restarts" }).getByRole("button", { name: "30.284 s" }).click();
+  expect(await page.locator(".moment").innerText()).toContain("container fastapi-k8s exited with code 1");
+  // Three: its cause.
+  await page.locator(".moment .why").click();
+  expect(await page.locator(".moment").innerText()).toContain("client asked fastapi-k8s-c6c4576d9-6vlqs for /crash");
+  expect(await read(page, "Why")).toContain("POST /crash to pods (line 9)");
+  await done();
+});
+
+it("crash: the back-off timer says when the container starts again", async () => {
+  const { page, done } = await open("crash", "#step=249&object=Pod/default/fastapi-k8s-c6c4576d9-6vlqs");
+  expect(await read(page, "Back-off")).toMatch(/Waits 10 s before it is started again: due in 8\.\d+ s, at 1:00\.\d+|due in 8/);
+  await done();
+});
+
+it("rollout: stepping through one surge shows why it waits, and when it goes on", async () => {
+  const { page, done } = await open("rollout", "#step=201&object=Deployment/default/fastapi-k8s");
+  const rollout = () => read(page, "Rollout");
+  expect(await rollout()).toContain("✓ complete");
+  await page.keyboard.press("n");
+  expect(await page.locator(".moment").innerText()).toContain("env");
+  expect(await read(page, "What changed")).toContain("spec.template.spec.containers[fastapi-k8s].env");
+  // The surge: one pod more than five, and no more.
+  for (let i = 0; i < 40 && !(await rollout()).includes("readiness probe"); i++) await page.keyboard.press("ArrowRight");
+  expect(await rollout()).toMatch(/Waits: fastapi-k8s-78775978d4-xt2bz is not ready: its container runs, its readiness probe has not succeeded yet/);
+  expect(await rollout()).toContain("replicas 5 + maxSurge 1 = 6");
+  expect(await rollout()).toContain("replicas 5 − maxUnavailable 0 = 5");
+  await page.screenshot({ path: `${SHOTS}story-rollout.png` });
+  for (let i = 0; i < 20 && !(await rollout()).includes("may go."); i++) await page.keyboard.press("ArrowRight");
+  expect(await rollout()).toContain("Next: 1 old pod may go.");
+  await page.keyboard.press("ArrowRight");
+  expect(await page.locator(".moment").innerText()).toContain("shrink the old replica sets");
+  await done();
+});
+
+it("HPA scale-up: the formula stands there at the moment of the decision", async () => {
+  const { page, done } = await open("hpa-scale-up");
+  await page.keyboard.press("/");
+  await page.getByRole("combobox").fill("horizontal");
+  await page.keyboard.press("Enter");
+  await visit(page, "step=281");
+  const formula = await read(page, "The formula");
+  expect(formula).toContain("= ⌈ 2 × 323% ÷ 50% ⌉ = ⌈ 12.92 ⌉ = 13");
+  expect(formula).toMatch(/max\(2 × current, 4\) 4 ◂ decides/);
+  expect(formula).toContain("Result: 2 → 4 replicas");
+  await page.getByRole("button", { name: "the next one ▸" }).click();
+  expect(await read(page, "The formula")).toContain("⌈ 4 × 400% ÷ 50% ⌉");
+  await page.screenshot({ path: `${SHOTS}story-hpa.png` });
+  await done();
+});
+
+it("unschedulable: a Pending pod says what would make it fit", async () => {
+  const { page, done } = await open("unschedulable", "#step=184&object=Pod/default/web-6dbd959466-tv29f");
+  const why = await read(page, "Why it is Pending");
+  expect(why).toContain("0/1 nodes are available: 1 Insufficient cpu.");
+  expect(why).toMatch(/docker-desktop NodeResourcesFit: Insufficient cpu asks for \S+ cpu, \S+ of \S+ is free/);
+  await done();
+});
