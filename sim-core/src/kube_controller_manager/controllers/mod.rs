@@ -33,6 +33,7 @@ pub mod taint_eviction;
 #[cfg(test)]
 mod testing;
 pub mod ttl_after_finished;
+pub mod validatingadmissionpolicy_status;
 pub mod volume_protection;
 
 use super::ManagerConfig;
@@ -92,5 +93,6 @@ controllers! {
     EndpointSliceMirroring(endpointslice_mirroring::EndpointSliceMirroring) = |_| Some(Default::default());
     EphemeralVolume(ephemeral_volume::EphemeralVolumeController) = |_| Some(Default::default());
     PersistentVolumeExpander(persistentvolume_expander::ExpandController) = |_| Some(Default::default());
+    ValidatingAdmissionPolicyStatus(validatingadmissionpolicy_status::ValidatingAdmissionPolicyStatus) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
