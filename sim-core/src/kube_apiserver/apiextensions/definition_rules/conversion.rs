@@ -1,6 +1,6 @@
 //! The conversion of a definition. Source: `validateCustomResourceConversion`, apiserver pkg/util/webhook/validation.go.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceConversion;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceConversion, CustomResourceDefinition};
 use serde_json::Value;
 use sim_apimachinery::names;
 
@@ -47,6 +47,35 @@ pub(super) fn validate(conversion: Option<&CustomResourceConversion>, problems: 
         },
     }
     review_versions(&versions, problems);
+}
+
+/// A definition that is established may not come to trust certificates that are none, if it did not before.
+pub(super) fn bundle(crd: &CustomResourceDefinition, old: &CustomResourceDefinition, problems: &mut Problems) {
+    let bundle_of = |crd: &CustomResourceDefinition| {
+        let client = crd.spec.conversion.as_ref().and_then(|c| c.webhook.as_ref()).and_then(|w| w.client_config.as_ref());
+        client.and_then(|c| c.ca_bundle.as_ref()).map(|b| b.0.clone()).unwrap_or_default()
+    };
+    let conditions = old.status.iter().flat_map(|s| s.conditions.iter().flatten());
+    let is_established = conditions.filter(|c| c.type_ == "Established").any(|c| c.status == "True");
+    let (before, after) = (bundle_of(old), bundle_of(crd));
+    if !is_established || after.is_empty() || holds_certificate(&after) || !before.is_empty() && !holds_certificate(&before) {
+        return;
+    }
+    let bytes: Vec<String> = after.iter().map(|byte| format!("{byte:#x}")).collect();
+    let shown = format!("[]byte{{{}}}", bytes.join(", "));
+    let why = "unable to load root certificates: unable to parse bytes as PEM block";
+    problems.invalid_raw("spec.conversion.webhookClientConfig.caBundle", &shown, why);
+}
+
+/// Whether a text in PEM has a certificate, as far as its framing tells.
+fn holds_certificate(bundle: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bundle);
+    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let mut insides = blocks.filter_map(|block| block.split("-----END CERTIFICATE-----").next());
+    insides.any(|inside| {
+        let encoded: String = inside.split_whitespace().collect();
+        sim_cel::base64_bytes(&encoded).is_some_and(|bytes| bytes.first() == Some(&0x30))
+    })
 }
 
 fn review_versions(versions: &[String], problems: &mut Problems) {
@@ -160,6 +189,27 @@ pub(crate) fn client_config(config: &Value, at: &str, problems: &mut Problems) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_established_definition_takes_no_bundle_without_certificates() {
+        let crd = |bundle: &str, established: &str| -> CustomResourceDefinition {
+            let webhook = serde_json::json!({"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://h", "caBundle": bundle}});
+            let names = serde_json::json!({"plural": "things", "kind": "Thing"});
+            let spec = serde_json::json!({"group": "g", "names": names, "scope": "Cluster", "versions": [], "conversion": {"strategy": "Webhook", "webhook": webhook}});
+            let conditions = serde_json::json!([{"type": "Established", "status": established}]);
+            serde_json::from_value(serde_json::json!({"metadata": {}, "spec": spec, "status": {"conditions": conditions}}))
+                .expect("a definition")
+        };
+        let told = |old: &CustomResourceDefinition, new: &CustomResourceDefinition| {
+            let mut problems = Problems::default();
+            bundle(new, old, &mut problems);
+            problems.0.into_iter().map(|c| c.message).collect::<Vec<_>>()
+        };
+        let why = "Invalid value: []byte{0x61, 0x62}: unable to load root certificates: unable to parse bytes as PEM block";
+        assert_eq!(told(&crd("", "True"), &crd("YWI=", "True")), [why]);
+        assert!(told(&crd("", "False"), &crd("YWI=", "False")).is_empty(), "it is not established yet");
+        assert!(told(&crd("YQ==", "True"), &crd("YWI=", "True")).is_empty(), "it was wrong before");
+    }
 
     #[test]
     fn addresses_of_webhooks_are_read_as_go_reads_them() {

@@ -36,6 +36,7 @@ pub(crate) fn validate(crd: &CustomResourceDefinition, old: Option<&CustomResour
     }
     spec(crd, &mut problems);
     if let Some(old) = old {
+        conversion::bundle(crd, old, &mut problems);
         immutable(crd, old, &mut problems);
     }
     let status = crd.status.clone().unwrap_or_default();
