@@ -13,3 +13,4 @@ mod scenarios;
 mod schema;
 mod tidy;
 mod view;
+mod webhooks;

@@ -4,12 +4,13 @@
 use crate::profile::{Profile, ProfileError};
 
 /// The built-in profiles by file name, in order of precedence. The last is the guess for everything else.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 7] = [
     ("fastapi-k8s", include_str!("../../workload/profiles/fastapi-k8s.yaml")),
     ("fastapi-k8s-recorded", include_str!("../../workload/profiles/fastapi-k8s-recorded.yaml")),
     ("redis", include_str!("../../workload/profiles/redis.yaml")),
     ("busybox", include_str!("../../workload/profiles/busybox.yaml")),
     ("nginx", include_str!("../../workload/profiles/nginx.yaml")),
+    ("admission-webhook", include_str!("../../workload/profiles/admission-webhook.yaml")),
     ("default", include_str!("../../workload/profiles/default.yaml")),
 ];
 
