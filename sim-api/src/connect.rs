@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use serde_json::json;
 use sim_apimachinery::{Kind, Object, ObjectKey, Reason, Reply, Status, Typed, Verb};
 use sim_core::cluster::{Client, HttpCall, HttpError, HttpFailure, Target};
 use sim_core::time::SECOND;
@@ -53,9 +54,44 @@ fn exec_kind(query: &Query) -> ConnectKind {
     }
 }
 
+/// Asks policies and webhooks, which see the options of the connection as its object.
+fn admit(exchange: &mut Exchange<'_>, kind: &ConnectKind) -> Outcome<()> {
+    let named = Some(exchange.query.get("container").to_owned()).filter(|name| !name.is_empty());
+    let streams = |kind: &str, [stdin, stdout, stderr, tty]: [bool; 4]| {
+        let mut options = json!({"kind": kind, "apiVersion": "v1"});
+        for (name, is_wanted) in [("stdin", stdin), ("stdout", stdout), ("stderr", stderr), ("tty", tty)] {
+            if is_wanted {
+                options[name] = true.into();
+            }
+        }
+        named.iter().for_each(|name| options["container"] = name.as_str().into());
+        options
+    };
+    let (subresource, options) = match kind {
+        ConnectKind::Exec { command, stdin, stdout, stderr, tty } => {
+            let mut options = streams("PodExecOptions", [*stdin, *stdout, *stderr, *tty]);
+            options["command"] = json!(command);
+            ("exec", options)
+        }
+        ConnectKind::Attach { stdin, stdout, stderr, tty } => ("attach", streams("PodAttachOptions", [*stdin, *stdout, *stderr, *tty])),
+        ConnectKind::PortForward { ports } => {
+            let mut options = json!({"kind": "PodPortForwardOptions", "apiVersion": "v1"});
+            if !ports.is_empty() {
+                options["ports"] = json!(ports);
+            }
+            ("portforward", options)
+        }
+        // A log is read, not connected to.
+        ConnectKind::FollowLog { .. } => return Ok(()),
+    };
+    let key = key(exchange);
+    exchange.ask(Verb::Connect { key, subresource, options }).map(|_| ())
+}
+
 fn stream(exchange: &mut Exchange<'_>, kind: impl Fn(&Query) -> ConnectKind) -> Outcome<Answer> {
-    let pod = pod(exchange)?;
     let kind = kind(&exchange.query);
+    admit(exchange, &kind)?;
+    let pod = pod(exchange)?;
     let container = match kind {
         ConnectKind::PortForward { .. } => String::new(),
         _ => container(&pod, exchange.query.get("container"))?,
@@ -145,8 +181,14 @@ impl Destination {
 fn proxy(exchange: &mut Exchange<'_>) -> Outcome<Answer> {
     let kind = exchange.served.kind;
     let word = kind.resource().kind.to_ascii_lowercase();
-    let invalid = || bad_request(format!("invalid {word} request {:?}", exchange.path.name));
-    let destination = Destination::parse(&exchange.path.name).ok_or_else(invalid)?;
+    let invalid = bad_request(format!("invalid {word} request {:?}", exchange.path.name));
+    let mut options = json!({"kind": format!("{}ProxyOptions", kind.resource().kind), "apiVersion": "v1"});
+    if !exchange.path.rest.is_empty() {
+        options["path"] = exchange.path.rest.as_str().into();
+    }
+    let whole = key(exchange);
+    exchange.ask(Verb::Connect { key: whole, subresource: "proxy", options })?;
+    let destination = Destination::parse(&exchange.path.name).ok_or(invalid)?;
     let namespace = exchange.path.namespace.clone();
     let key = ObjectKey::new(kind, if exchange.served.is_namespaced() { &namespace } else { "" }, &destination.name);
     let object = match exchange.ask(Verb::Get { key })? {

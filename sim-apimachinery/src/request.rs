@@ -121,6 +121,8 @@ pub enum Verb {
     Bind { pod: ObjectKey, uid: String, node: Arc<str>, with: BindingMetadata },
     /// Evict a pod (`pods/eviction`), minding disruption budgets.
     Evict { pod: ObjectKey, options: DeleteOptions },
+    /// Connect to a subresource (`exec`, `attach`, `portforward`, `proxy`) with these options: whether that is admitted.
+    Connect { key: ObjectKey, subresource: &'static str, options: Value },
     /// Read the scale subresource.
     GetScale { key: ObjectKey },
     /// Write the scale subresource.

@@ -190,3 +190,100 @@ fn winding_time_back_goes_through_webhooks_again_without_asking_them() {
     assert_eq!(hook.count(), 2, "what was answered then is answered so now");
     assert_eq!((server.put_config("after", "1").code, hook.count()), (201, 3), "the future is open again");
 }
+
+#[test]
+fn a_webhook_of_simulated_pods_answers() {
+    let server = Server::start(&["--speed", "max"]);
+    let mut hook = deployment("hook", 1);
+    hook["spec"]["template"]["spec"]["containers"][0] =
+        json!({"name": "main", "image": "admission-webhook:1", "env": [{"name": "DENY_MESSAGE", "value": "not on Fridays"}]});
+    assert_eq!(server.ask("POST", "/apis/apps/v1/namespaces/default/deployments", &hook).code, 201);
+    let selector = hook["spec"]["selector"]["matchLabels"].clone();
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook"}, "spec": {"selector": selector, "ports": [{"port": 443, "targetPort": 8443}]}});
+    assert_eq!(server.ask("POST", "/api/v1/namespaces/default/services", &service).code, 201);
+    server.told(&["until", "deployment/hook", "condition=Available", "--timeout", "300"]);
+    server.told(&["jump", "5s"]);
+    let config = json!({"service": {"namespace": "default", "name": "hook", "path": "/validate"}});
+    configure(&server, "Validating", "of-pods", "configmaps", &json!({"clientConfig": config}));
+    let no = server.put_config("a", "1");
+    assert_eq!((no.code, message(&no)), (403, "admission webhook \"of-pods.example.com\" denied the request: not on Fridays".into()));
+    let scale = json!({"spec": {"replicas": 0}});
+    assert_eq!(server.ask("PATCH", "/apis/apps/v1/namespaces/default/deployments/hook", &scale).code, 200);
+    server.told(&["jump", "60s"]);
+    let failed = server.put_config("a", "1");
+    assert!(failed.code == 500 && message(&failed).ends_with(":443: connect: connection refused"), "{}", failed.text());
+}
+
+#[test]
+fn connections_bindings_and_evictions_are_admitted() {
+    let hook = Webhook::start(|_, request| refused(request, 403, &format!("no {}", request["subResource"].as_str().unwrap_or_default())));
+    let server = Server::start(&["--speed", "paused"]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": [{"name": "main", "image": "nginx:1.29"}]}});
+    assert_eq!(server.ask("POST", "/api/v1/namespaces/default/pods", &pod).code, 201);
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT", "CREATE"], "resources": ["pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "pods/binding", "pods/eviction"]}]);
+    configure(&server, "Validating", "v", "", &json!({"clientConfig": hook.client_config("/v"), "rules": rules}));
+    let metadata = json!({"name": "x", "namespace": "default"});
+    let binding =
+        json!({"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": {"kind": "Node", "name": "docker-desktop"}});
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata});
+    let cases = [
+        ("GET", "exec?command=id&container=main&stdout=true", Value::Null, "CONNECT", "/v1/PodExecOptions"),
+        ("POST", "attach?stdout=true", Value::Null, "CONNECT", "/v1/PodAttachOptions"),
+        ("POST", "portforward?ports=80", Value::Null, "CONNECT", "/v1/PodPortForwardOptions"),
+        ("GET", "proxy/index.html", Value::Null, "CONNECT", "/v1/PodProxyOptions"),
+        ("POST", "binding", binding, "CREATE", "/v1/Binding"),
+        ("POST", "eviction", eviction, "CREATE", "policy/v1/Eviction"),
+    ];
+    for (method, path, body, operation, kind) in cases {
+        let answer = server.ask(method, &format!("/api/v1/namespaces/default/pods/x/{path}"), &body);
+        let subresource = path.split(['?', '/']).next().unwrap_or_default();
+        let wanted = format!("admission webhook \"v.example.com\" denied the request: no {subresource}");
+        assert_eq!((answer.code, message(&answer)), (403, wanted), "{path}: {}", answer.text());
+        let (_, review) = hook.asked.lock().expect("no panic").last().cloned().expect("it was asked");
+        let request = &review["request"];
+        let word = |name: &str| request["kind"][name].as_str().unwrap_or_default();
+        assert_eq!(format!("{}/{}/{}", word("group"), word("version"), word("kind")), kind);
+        assert_eq!((&request["operation"], &request["name"]), (&json!(operation), &json!("x")));
+        assert_eq!(request["object"]["kind"], request["kind"]["kind"], "{request}");
+    }
+    let exec = hook.asked.lock().expect("no panic")[0].1["request"]["object"].clone();
+    assert_eq!(exec, json!({"kind": "PodExecOptions", "apiVersion": "v1", "stdout": true, "container": "main", "command": ["id"]}));
+    assert_eq!(hook.count(), 6);
+}
+
+#[test]
+fn a_rule_for_one_version_sees_requests_for_another_converted() {
+    let hook = Webhook::start(|_, request| allowed(request, &json!([{"op": "replace", "path": "/spec/maxReplicas", "value": 7}]), &[]));
+    let server = Server::start(&["--speed", "paused"]);
+    let rules =
+        json!([{"apiGroups": ["autoscaling"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["horizontalpodautoscalers"]}]);
+    configure(&server, "Mutating", "m", "", &json!({"clientConfig": hook.client_config("/m"), "rules": rules}));
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}});
+    let body = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 3, "metrics": [metric]}});
+    let made = server.ask("POST", "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", &body);
+    assert_eq!((made.code, &made.json()["spec"]["maxReplicas"]), (201, &json!(7)), "{}", made.text());
+    assert_eq!(made.json()["spec"]["metrics"], json!([metric]));
+    let request = hook.asked.lock().expect("no panic")[0].1["request"].clone();
+    assert_eq!((&request["kind"]["version"], &request["requestKind"]["version"]), (&json!("v1"), &json!("v2")));
+    assert_eq!(
+        (&request["object"]["apiVersion"], &request["object"]["spec"]["targetCPUUtilizationPercentage"]),
+        (&json!("autoscaling/v1"), &json!(60))
+    );
+}
+
+#[test]
+fn the_types_of_a_policy_are_checked() {
+    let server = Server::start(&["--speed", "max"]);
+    let rule = json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]});
+    let policy = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"},
+        "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "object.spec.nope > 1"}]}});
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    assert_eq!(server.ask("POST", path, &policy).code, 201);
+    server.told(&["jump", "5s"]);
+    let status = server.ask("GET", &format!("{path}/p"), &Value::Null).json()["status"].clone();
+    let warning = "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'nope'\n | object.spec.nope > 1\n | ...........^\n";
+    assert_eq!(status["observedGeneration"], 1, "{status}");
+    assert_eq!(status["typeChecking"]["expressionWarnings"], json!([{"fieldRef": "spec.validations[0].expression", "warning": warning}]));
+}

@@ -48,7 +48,7 @@ impl Cluster {
     pub fn serve_asking(&mut self, request: Request, text: &str, attempt: &mut Attempt) -> Served {
         loop {
             let steps = self.trace.len();
-            let reads = matches!(request.verb, Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. });
+            let reads = matches!(request.verb, Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::Connect { .. });
             let cause = if reads { BEGINNING } else { self.record_request(&request, text) };
             match self.apiserver.serve_asking(self.now, request.clone(), attempt, cause, &mut self.trace) {
                 Served::Asks(calls) => {

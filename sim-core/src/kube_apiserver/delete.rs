@@ -13,21 +13,40 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 const JOB_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
+/// How a deletion was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The object is named.
+    ByName,
+    /// It is one of those that a request for a collection selects.
+    ByCollection,
+    /// It is a pod that is evicted; policies and webhooks were asked about the eviction.
+    ByEviction,
+}
+
 impl ApiServer {
     pub(super) fn delete(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
         warn_of_orphans(key.kind, options, call);
-        self.delete_one(key, options, true, call)
+        self.delete_one(key, options, Asked::ByName, call)
+    }
+
+    /// Deletes a pod whose eviction was admitted.
+    pub(super) fn delete_evicted(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
+        self.delete_one(key, options, Asked::ByEviction, call)
     }
 
     /// Deletes an object that is named in the request, or one of a collection.
-    fn delete_one(&mut self, key: &ObjectKey, options: &DeleteOptions, is_named: bool, call: &mut Call<'_>) -> Outcome<Object> {
+    fn delete_one(&mut self, key: &ObjectKey, options: &DeleteOptions, asked: Asked, call: &mut Call<'_>) -> Outcome<Object> {
         use super::admission_policies::Attributes;
         let current = self.get(key, call)?;
         check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
-        let attributes = Attributes::delete(&current);
-        self.ask_policies(&if is_named { attributes } else { Attributes { name: "", ..attributes } }, call)?;
-        self.ask_webhooks_of_deletion(&current, call)?;
+        if asked != Asked::ByEviction {
+            let attributes = Attributes::delete(&current);
+            let is_named = asked == Asked::ByName;
+            self.ask_policies(&if is_named { attributes } else { Attributes { name: "", ..attributes } }, call)?;
+            self.ask_webhooks_of_deletion(&current, call)?;
+        }
         let mut next = current.clone();
         if super::apiextensions::begin_deletion(&mut next, call.now.to_time()) {
             return self.store_next(&current, next, call);
@@ -83,7 +102,7 @@ impl ApiServer {
         warn_of_orphans(kind, options, call);
         let page = self.list_page(kind, namespace, selected, call)?;
         for item in &page.items {
-            match self.delete_one(&item.key(), options, false, call) {
+            match self.delete_one(&item.key(), options, Asked::ByCollection, call) {
                 // The first failure ends it; what is gone meanwhile is none. Components go on.
                 Err(status) if status.reason != Reason::NotFound && call.user.is_some() => return Err(status),
                 _ => {}

@@ -217,6 +217,7 @@ impl ApiServer {
             }
             Verb::Bind { pod, uid, node, with } => self.bind(&pod, &uid, &node, with, call).map(|()| Reply::Done),
             Verb::Evict { pod, options } => self.evict(&pod, &options, call).map(|()| Reply::Done),
+            Verb::Connect { key, subresource, options } => self.connect(&key, subresource, options, call).map(|()| Reply::Done),
             Verb::GetScale { key } => self.get_scale(&key, call).map(Reply::Scale),
             Verb::UpdateScale { key, replicas, uid, resource_version } => {
                 self.update_scale(&key, replicas, uid.as_deref(), resource_version.as_deref(), call).map(Reply::Scale)
@@ -364,6 +365,7 @@ fn describe(verb: &Verb) -> (bool, String) {
         Verb::DeleteCollection { kind, .. } => (true, format!("delete all {}", kind.resource().plural)),
         Verb::Bind { pod, node, .. } => (false, format!("bind {pod} to {node}")),
         Verb::Evict { pod, .. } => (false, named("evict", pod)),
+        Verb::Connect { key, subresource, .. } => (true, format!("connect to {subresource} of {key}")),
         Verb::UpdateScale { key, replicas, .. } => (false, format!("scale {key} to {replicas}")),
     }
 }

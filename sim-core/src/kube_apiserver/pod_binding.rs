@@ -6,12 +6,15 @@ use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use sim_apimachinery::{BindingMetadata, Kind, Object, ObjectKey, Reason, Status};
 
 use super::admission::topology_labels;
+use super::admission_webhooks::{binding, of_binding};
 use super::{ApiServer, Call, Outcome};
 use crate::time::SimTime;
 
 impl ApiServer {
     /// Puts a pod on a node. The pod takes over the binding's labels and annotations, and where the node is.
     pub(super) fn bind(&mut self, key: &ObjectKey, uid: &str, node: &Arc<str>, with: BindingMetadata, call: &mut Call<'_>) -> Outcome<()> {
+        let (node, with) = self.admit_binding(key, uid, node, with, call)?;
+        let node = &node;
         let current = self.get(key, call)?;
         check_preconditions(key, &current, uid, with.resource_version.as_deref())?;
         let mut next = current.clone();
@@ -29,6 +32,22 @@ impl ApiServer {
         }
         place(pod, call.now);
         self.store_next(&current, next, call).map(|_| ())
+    }
+
+    fn admit_binding(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        node: &Arc<str>,
+        with: BindingMetadata,
+        call: &mut Call<'_>,
+    ) -> Outcome<(Arc<str>, BindingMetadata)> {
+        if self.admits_all() {
+            return Ok((node.clone(), with));
+        }
+        let admitted = self.admit_posted("CREATE", key, "binding", binding(key, uid, node, &with), call)?;
+        let (node, with) = of_binding(&admitted);
+        Ok((node.into(), with))
     }
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use sim_apimachinery::selector::Selector;
 use sim_apimachinery::{Cause, DeleteOptions, Kind, Object, ObjectKey, Part, Reason, Status, Typed, TypedPatch};
 
+use super::admission_webhooks::eviction;
 use super::{ApiServer, Call, Outcome};
 use crate::etcd::Tracking;
 use crate::time::SimTime;
@@ -22,6 +23,9 @@ impl ApiServer {
         let current = self.get(key, call)?;
         let Object::Pod(pod) = &current else { return Err(Box::new(Status::not_found(Kind::Pod, &key.name))) };
         let pod = pod.clone();
+        if !self.admits_all() {
+            self.admit_posted("CREATE", key, "eviction", eviction(key, options), call)?;
+        }
         if !ignores_budgets(&pod) {
             self.spend_budget(&pod, call)?;
         }
@@ -36,7 +40,7 @@ impl ApiServer {
             self.store_next(&current, next, call)?;
         }
         let kept = DeleteOptions { resource_version: options.resource_version.clone().filter(|_| call.dry_run), ..options.clone() };
-        self.delete(key, &kept, call).map(|_| ())
+        self.delete_evicted(key, &kept, call).map(|_| ())
     }
 
     fn spend_budget(&mut self, pod: &Pod, call: &mut Call<'_>) -> Outcome<()> {

@@ -1,6 +1,6 @@
 //! Which requests a policy is for: rules by operation, group, version and resource, selectors of namespaces and objects.
 //! Source: apiserver pkg/admission/plugin/webhook/predicates, pkg/admission/plugin/policy/matching.
-//! Not modelled: equivalent versions of one resource; a rule must name the version of the request, or `*`.
+//! Not modelled: policies see built-in kinds at the version they are held at, whichever the client speaks.
 
 use k8s_openapi::api::admissionregistration::v1::{MatchResources, NamedRuleWithOperations};
 use k8s_openapi::api::core::v1::Namespace;
@@ -39,13 +39,19 @@ impl ApiServer {
     }
 }
 
-/// The object as it is to be or as it was has the labels.
+/// The object as it is to be or as it was has the labels. What has no labels is found by an empty selector alone.
 pub(in crate::kube_apiserver) fn objects_match(selector: Option<&LabelSelector>, request: &Attributes<'_>) -> bool {
-    let Some(selector) = selector.and_then(|s| Selector::from_label_selector(s).ok()) else { return true };
+    let says = |s: &&LabelSelector| {
+        s.match_labels.as_ref().is_some_and(|l| !l.is_empty()) || s.match_expressions.as_ref().is_some_and(|e| !e.is_empty())
+    };
+    let Some(selector) = selector.filter(says).and_then(|s| Selector::from_label_selector(s).ok()) else { return true };
     let nothing = Default::default();
     let fits = |o: &Object| selector.matches(o.metadata().labels.as_ref().unwrap_or(&nothing));
-    let mut objects = request.object.into_iter().chain(request.old).peekable();
-    objects.peek().is_none() || objects.any(fits)
+    let posted = request.posted.and_then(|p| p.get("metadata")).map(|metadata| {
+        let labels = metadata.get("labels").and_then(serde_json::Value::as_object).into_iter().flatten();
+        labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    });
+    request.object.into_iter().chain(request.old).any(fits) || posted.is_some_and(|labels| selector.matches(&labels))
 }
 
 fn rule_matches(rule: &NamedRuleWithOperations, request: &Attributes<'_>) -> bool {
@@ -60,7 +66,7 @@ fn rule_matches(rule: &NamedRuleWithOperations, request: &Attributes<'_>) -> boo
 /// Operations, groups, versions, resources, and the scope.
 pub(in crate::kube_apiserver) fn rule_words(words: [Option<&[String]>; 4], scope: Option<&str>, request: &Attributes<'_>) -> bool {
     let has = |list: Option<&[String]>, word: &str| list.unwrap_or_default().iter().any(|w| w == "*" || w == word);
-    let row = request.kind.resource();
+    let (row, (group, version)) = (request.kind.resource(), request.seen_version());
     let [operations, groups, versions, resources] = words;
     let in_scope = match scope {
         Some("Namespaced") => !request.namespace.is_empty() && request.kind != Kind::Namespace,
@@ -68,8 +74,8 @@ pub(in crate::kube_apiserver) fn rule_words(words: [Option<&[String]>; 4], scope
         _ => true,
     };
     has(operations, request.operation)
-        && has(groups, row.group)
-        && has(versions, row.version)
+        && has(groups, group)
+        && has(versions, version)
         && resources.unwrap_or_default().iter().any(|r| resource_matches(r, row.plural, request.subresource))
         && in_scope
 }

@@ -1,8 +1,8 @@
 //! ValidatingAdmissionPolicy and MutatingAdmissionPolicy with their bindings: policies written in CEL.
 //! Source: apiserver pkg/admission/plugin/policy. Mutations come after the built-in plugins that change an object, validations
 //! after all other validation, as in Kubernetes. Policies apply in the order of their names, bindings too.
-//! Not modelled: audit annotations (nobody reads an audit log here), a second round of mutations (`reinvocationPolicy`), the
-//! status of type checking, which the controller manager writes.
+//! Not modelled: audit annotations (nobody reads an audit log here), a second round of mutations (`reinvocationPolicy`),
+//! webhooks that convert the parameters of a binding (they are converted as with the strategy `None`).
 
 mod defaults;
 mod matching;
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::admissionregistration::v1::{MatchResources, ParamKind, ParamRef};
+use serde_json::Value;
 use sim_apimachinery::selector::Selector;
 use sim_apimachinery::{Kind, Object, ObjectKey};
 
@@ -45,6 +46,12 @@ pub(super) struct Attributes<'a> {
     pub object: Option<&'a Object>,
     /// The object as it was.
     pub old: Option<&'a Object>,
+    /// What is posted instead of an object that is stored: a binding, an eviction, the options of a connection.
+    pub posted: Option<&'a Value>,
+    /// The group and version the client speaks, if it is not that of the kind's row.
+    pub sent_at: Option<(&'a str, &'a str)>,
+    /// The group and version a rule names, if it is not the client's.
+    pub seen_at: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Attributes<'a> {
@@ -63,9 +70,37 @@ impl<'a> Attributes<'a> {
         Attributes::of("DELETE", old, None, Some(old), "")
     }
 
+    /// The admission of something posted to a subresource of the object under a key, which is none that is stored.
+    pub fn posted(operation: &'static str, key: &'a ObjectKey, subresource: &'a str, body: &'a Value) -> Self {
+        Attributes {
+            operation,
+            kind: key.kind,
+            namespace: &key.namespace,
+            name: &key.name,
+            subresource,
+            object: None,
+            old: None,
+            posted: Some(body),
+            sent_at: None,
+            seen_at: None,
+        }
+    }
+
+    /// The group and version of the client's request.
+    pub fn sent_version(&self) -> (&'a str, &'a str) {
+        let row = self.kind.resource();
+        self.sent_at.unwrap_or((row.group, row.version))
+    }
+
+    /// The group and version at which the request is looked at.
+    pub fn seen_version(&self) -> (&'a str, &'a str) {
+        self.seen_at.unwrap_or_else(|| self.sent_version())
+    }
+
     fn of(operation: &'static str, it: &'a Object, object: Option<&'a Object>, old: Option<&'a Object>, subresource: &'a str) -> Self {
         let namespace = if it.kind() == Kind::Namespace { it.name() } else { it.namespace() };
-        Attributes { operation, kind: it.kind(), namespace, name: it.name(), subresource, object, old }
+        let (kind, name, posted, sent_at, seen_at) = (it.kind(), it.name(), None, None, None);
+        Attributes { operation, kind, namespace, name, subresource, object, old, posted, sent_at, seen_at }
     }
 
     /// Policies are not asked about policies.
@@ -116,6 +151,11 @@ impl ApiServer {
             (Kind::MutatingAdmissionPolicy, None) => _ = self.policies.mutating.remove(&name),
             _ => {}
         }
+    }
+
+    /// Whether there are validating policies.
+    pub(super) fn has_validating_policies(&self) -> bool {
+        !self.policies.validating.is_empty()
     }
 
     fn bindings_of(&self, kind: Kind, policy: &str) -> Vec<Binding> {

@@ -138,8 +138,17 @@ fn own_resource(request: &Attributes<'_>) -> AuthorizerQuery {
 /// The request, as an `AdmissionRequest`; what is empty is left out.
 pub(in crate::kube_apiserver) fn request_json(request: &Attributes<'_>, user: &UserInfo, dry_run: bool) -> Value {
     let row = request.kind.resource();
-    let kind = json!({"group": row.group, "version": row.version, "kind": row.kind});
-    let resource = json!({"group": row.group, "version": row.version, "resource": row.plural});
+    let kind_at = |(group, version): (&str, &str)| json!({"group": group, "version": version, "kind": row.kind});
+    let resource_at = |(group, version): (&str, &str)| json!({"group": group, "version": version, "resource": row.plural});
+    let posted = request.posted.map(|body| {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        json!({"group": group, "version": version, "kind": text("kind")})
+    });
+    let (seen, sent) = (request.seen_version(), request.sent_version());
+    let kind = posted.clone().unwrap_or_else(|| kind_at(seen));
+    let request_kind = posted.unwrap_or_else(|| kind_at(sent));
+    let (resource, request_resource) = (resource_at(seen), resource_at(sent));
     let mut who = json!({"username": user.name, "groups": user.groups});
     if !user.uid.is_empty() {
         who["uid"] = user.uid.clone().into();
@@ -148,7 +157,7 @@ pub(in crate::kube_apiserver) fn request_json(request: &Attributes<'_>, user: &U
         who["extra"] = json!(user.extra);
     }
     let mut told = json!({
-        "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
+        "kind": kind, "resource": resource, "requestKind": request_kind, "requestResource": request_resource,
         "operation": request.operation, "userInfo": who, "dryRun": dry_run,
     });
     for (name, value) in [

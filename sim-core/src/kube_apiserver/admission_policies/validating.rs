@@ -45,7 +45,7 @@ impl ApiServer {
             Ok(parameters) => parameters,
             Err(why) => return of_error(policy, format!("failed to configure binding: {why}")).into_iter().collect(),
         };
-        let object = request.object.map(shown);
+        let object = request.posted.cloned().or_else(|| request.object.map(shown));
         let mut found = vec![];
         for parameter in parameters {
             let scope = PolicyScope::new(self, policy, request, object.as_ref(), parameter.as_ref(), call);

@@ -145,7 +145,7 @@ impl ApiServer {
         self.has_admission_webhooks() || self.custom.has_converters()
     }
 
-    fn has_admission_webhooks(&self) -> bool {
+    pub(super) fn has_admission_webhooks(&self) -> bool {
         self.etcd.count(Kind::MutatingWebhookConfiguration) + self.etcd.count(Kind::ValidatingWebhookConfiguration) > 0
     }
 
@@ -176,6 +176,7 @@ fn kind_of(verb: &Verb) -> (Option<Kind>, bool) {
         Verb::Patch { key, .. } | Verb::Delete { key, .. } | Verb::UpdateScale { key, .. } => (Some(key.kind), false),
         Verb::DeleteCollection { kind, .. } => (Some(*kind), false),
         Verb::Evict { .. } | Verb::Bind { .. } => (Some(Kind::Pod), false),
+        Verb::Connect { key, .. } => (Some(key.kind), false),
         Verb::Get { key } | Verb::GetScale { key } => (Some(key.kind), true),
         Verb::List { kind, .. } => (Some(*kind), true),
         Verb::PodMetrics { .. } | Verb::ReviewAccess { .. } => (None, true),

@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use sim_apimachinery::{Kind, Object, Reason, Status};
+use sim_apimachinery::decoding::split_api_version;
+use sim_apimachinery::{Kind, Object, Reason, Status, conversion};
 
 use super::attempt::{Asked, unanswered};
 use super::{AdmissionRequest, Hook, Phase, Verdict, conditions_hold, new_call, verdict};
-use crate::kube_apiserver::admission_policies::{Attributes, shown, user_of};
+use crate::kube_apiserver::admission_policies::{Attributes, user_of};
 use crate::kube_apiserver::{ApiServer, Call, Outcome};
 
 /// The rounds of mutation of one request.
@@ -59,9 +60,8 @@ impl ApiServer {
                 None => Attributes::create(&before),
             };
             let Some(said) = self.consult(&hook, Phase::Mutating, &attributes, rounds.is_second, call)? else { continue };
-            call.warnings.extend(said.warnings);
-            if let Some(next) = said.patch.map(|patch| patched(&before, &patch)).transpose()?.flatten() {
-                *object = next;
+            if let Some(next) = said.patched()? {
+                *object = self.as_sent(next, &said.seen, before.kind(), call)?;
                 rounds.changed = true;
                 rounds.ask_again();
             }
@@ -79,7 +79,7 @@ impl ApiServer {
         for hook in self.hooks(Phase::Validating) {
             let open = call.webhooks.open.len();
             match self.consult(&hook, Phase::Validating, attributes, false, call) {
-                Ok(said) => call.warnings.extend(said.into_iter().flat_map(|s| s.warnings)),
+                Ok(_) => {}
                 Err(_) if call.webhooks.open.len() > open => {}
                 Err(status) => _ = refusal.get_or_insert(status),
             }
@@ -94,35 +94,38 @@ impl ApiServer {
     pub(in crate::kube_apiserver) fn ask_webhooks_of_deletion(&self, current: &Object, call: &mut Call<'_>) -> Outcome<()> {
         let attributes = Attributes::delete(current);
         for hook in self.hooks(Phase::Mutating) {
-            let said = self.consult(&hook, Phase::Mutating, &attributes, false, call)?;
-            call.warnings.extend(said.into_iter().flat_map(|s| s.warnings));
+            self.consult(&hook, Phase::Mutating, &attributes, false, call)?;
         }
         self.ask_webhooks(&attributes, call)
     }
 
-    /// What a webhook says of a request; nothing if the request is none of its business.
-    fn consult(
+    /// What a webhook says of a request; nothing if the request is none of its business. The user is warned of what it says.
+    pub(super) fn consult(
         &self,
         hook: &Hook<'_>,
         phase: Phase,
         attributes: &Attributes<'_>,
         again: bool,
         call: &mut Call<'_>,
-    ) -> Outcome<Option<Verdict>> {
-        if is_exempt(attributes.kind) || !self.is_called(hook, attributes) {
+    ) -> Outcome<Option<Said>> {
+        if is_exempt(attributes.kind) {
             return Ok(None);
         }
+        let sent = call.api_version.clone().filter(|version| conversion::is_converted(attributes.kind, version));
+        let attributes = &Attributes { sent_at: sent.as_deref().map(split_api_version), ..*attributes };
+        let Some(seen) = self.seen_at(hook, attributes) else { return Ok(None) };
+        let attributes = &Attributes { seen_at: Some(split_api_version(&seen)), ..*attributes };
+        let object = self.as_seen(attributes.object, &seen, call)?.or_else(|| attributes.posted.cloned());
+        let old = self.as_seen(attributes.old, &seen, call)?;
         let key = format!("{} {phase:?}{}", hook.id, if again { " again" } else { "" });
         let version = attributes.old.and_then(|o| o.metadata().resource_version.clone()).unwrap_or_default();
         let known = call.webhooks.find(&key, &version).cloned();
-        let uid = known.as_ref().map_or_else(
-            || question_uid(&format!("{key} {} {} {} {}", attributes.kind, attributes.namespace, attributes.name, call.now.0)),
-            |answer| answer.asked.uid.clone(),
-        );
+        let question = format!("{key} {} {} {} {}", attributes.kind, attributes.namespace, attributes.name, call.now.0);
+        let uid = known.as_ref().map_or_else(|| question_uid(&question), |answer| answer.asked.uid.clone());
         let user = user_of(call);
         let request = AdmissionRequest {
-            object: attributes.object,
-            old: attributes.old,
+            object: object.as_ref(),
+            old: old.as_ref(),
             subresource: attributes.subresource,
             user: &user,
             dry_run: call.dry_run,
@@ -136,14 +139,34 @@ impl ApiServer {
             return Err(Box::new(Status::new(Reason::BadRequest, text)));
         }
         let Some(mut made) = new_call(hook, phase, attributes, &request) else { return Ok(None) };
-        match known {
-            Some(answer) => verdict(&made, answer.body).map(Some),
-            None => {
-                made.asked = Asked { key, uid, version };
-                call.webhooks.open.push(made);
-                Err(unanswered())
-            }
-        }
+        let Some(answer) = known else {
+            made.asked = Asked { key, uid, version };
+            call.webhooks.open.push(made);
+            return Err(unanswered());
+        };
+        let Verdict { patch, warnings } = verdict(&made, answer.body)?;
+        call.warnings.extend(warnings);
+        Ok(Some(Said { seen, object: object.unwrap_or_default(), patch }))
+    }
+}
+
+/// What a webhook says of a request that may go on.
+pub(super) struct Said {
+    /// The `apiVersion` at which it saw the object.
+    seen: String,
+    /// The object as it saw it.
+    object: Value,
+    patch: Option<Value>,
+}
+
+impl Said {
+    /// The object as it changed it; nothing if it changed nothing.
+    pub(super) fn patched(&self) -> Outcome<Option<Value>> {
+        let Some(patch) = &self.patch else { return Ok(None) };
+        let internal = |why: String| Box::new(Status::new(Reason::InternalError, format!("Internal error occurred: {why}")));
+        let operations = patch.as_array().map(Vec::as_slice).unwrap_or_default();
+        let after = sim_apimachinery::patch::json_patch::apply(&self.object, operations).map_err(|e| internal(e.to_string()))?;
+        Ok((after != self.object).then_some(after))
     }
 }
 
@@ -159,20 +182,6 @@ fn is_exempt(kind: Kind) -> bool {
             | K::MutatingAdmissionPolicy
             | K::MutatingAdmissionPolicyBinding
     )
-}
-
-/// The object after a JSON patch; nothing if the patch changes nothing.
-fn patched(object: &Object, patch: &Value) -> Outcome<Option<Object>> {
-    let internal = |why: String| Box::new(Status::new(Reason::InternalError, format!("Internal error occurred: {why}")));
-    let before = shown(object);
-    let operations = patch.as_array().map(Vec::as_slice).unwrap_or_default();
-    let after = sim_apimachinery::patch::json_patch::apply(&before, operations).map_err(|e| internal(e.to_string()))?;
-    if after == before {
-        return Ok(None);
-    }
-    let mut next = Object::from_json(object.kind(), after).map_err(|e| internal(e.to_string()))?;
-    sim_apimachinery::defaults::default_object(&mut next);
-    Ok(Some(next))
 }
 
 /// A uid for a question, unlike those of all others, and the same whenever the question is asked.

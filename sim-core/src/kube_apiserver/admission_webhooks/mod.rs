@@ -1,11 +1,12 @@
 //! Admission webhooks: which are to be called for a request, what they are sent, and what their answers mean.
 //! The API server does no IO, so whoever serves it makes the calls (`attempt`).
 //! Source: apiserver pkg/admission/plugin/webhook. Order: configurations by name, then webhooks as written.
-//! Not modelled: equivalent versions of built-in kinds (`matchPolicy`: a custom resource's versions are equivalent), the
-//! operation CONNECT, the subresources binding and eviction, audit annotations (nobody reads an audit log here).
+//! Not modelled: audit annotations (they are taken and forgotten: there is no audit log here); equivalent subresources of
+//! different kinds (`scale`).
 
 mod attempt;
 mod dispatch;
+mod posted;
 mod review;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,17 @@ use k8s_openapi::api::admissionregistration::v1::{MatchCondition, RuleWithOperat
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sim_apimachinery::{Kind, Object, Status, UserInfo};
+use sim_apimachinery::decoding::split_api_version;
+use sim_apimachinery::{Kind, Object, Reason, Status, UserInfo, conversion, schema};
 use sim_cel::{Program, Sized, Type};
 
-use super::ApiServer;
 use super::admission_policies::{Attributes, objects_match, request_json, rule_words, shown};
+use super::{ApiServer, Call, Outcome};
 
 pub use self::attempt::Answers;
 pub use self::attempt::{Asked, Attempt, Served, WebhookAnswer, unanswered};
 pub(super) use self::dispatch::{Rounds, question_uid};
+pub(super) use self::posted::{binding, eviction, of_binding};
 pub use self::review::{Verdict, http_failure, verdict};
 
 /// Seconds a call may take if its webhook does not say.
@@ -42,10 +45,10 @@ pub enum Phase {
 /// A request as webhooks see it.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionRequest<'a> {
-    /// The object as it is to be; none for a deletion.
-    pub object: Option<&'a Object>,
+    /// The object as it is to be, at the version the webhook sees it; none for a deletion.
+    pub object: Option<&'a Value>,
     /// The object as it is; none for a creation.
-    pub old: Option<&'a Object>,
+    pub old: Option<&'a Value>,
     /// The subresource, empty for none.
     pub subresource: &'a str,
     /// Who asks.
@@ -112,31 +115,70 @@ impl ApiServer {
         self.etcd.list(kind, "").flat_map(hooks).collect()
     }
 
-    fn is_called(&self, hook: &Hook<'_>, attributes: &Attributes<'_>) -> bool {
+    /// The `apiVersion` at which a webhook sees a request: the client's, or an equivalent one that a rule names; nothing if the
+    /// request is none of its business.
+    fn seen_at(&self, hook: &Hook<'_>, attributes: &Attributes<'_>) -> Option<String> {
         let matches = |rule: &RuleWithOperations, attributes: &Attributes<'_>| {
             let words = [rule.operations.as_deref(), rule.api_groups.as_deref(), rule.api_versions.as_deref(), rule.resources.as_deref()];
             rule_words(words, rule.scope.as_deref(), attributes)
         };
-        let as_version = |kind: Kind| Attributes { kind, ..*attributes };
-        let equivalent = if hook.is_exact { vec![] } else { self.kinds_of_all_versions(attributes.kind) };
-        let versions: Vec<Attributes<'_>> = [attributes.kind].into_iter().chain(equivalent).map(as_version).collect();
-        hook.rules.iter().any(|rule| versions.iter().any(|v| matches(rule, v)))
-            && self.namespace_matches(hook.namespace_selector, attributes)
-            && objects_match(hook.object_selector, attributes)
+        let sent = api_version(attributes.sent_version());
+        let equivalent = if hook.is_exact || attributes.posted.is_some() { vec![] } else { self.served_versions(attributes.kind) };
+        let seen = std::iter::once(sent).chain(equivalent).find(|version| {
+            let attributes = Attributes { seen_at: Some(split_api_version(version)), ..*attributes };
+            hook.rules.iter().any(|rule| matches(rule, &attributes))
+        })?;
+        let selected = self.namespace_matches(hook.namespace_selector, attributes) && objects_match(hook.object_selector, attributes);
+        selected.then_some(seen)
     }
 
-    /// The kinds of a custom resource at all versions that are served.
-    fn kinds_of_all_versions(&self, kind: Kind) -> Vec<Kind> {
+    /// Every `apiVersion` a kind is served at.
+    fn served_versions(&self, kind: Kind) -> Vec<String> {
         let row = kind.resource();
         match kind {
             Kind::Custom(_) => self
                 .custom_resources()
-                .map(|r| r.kind())
-                .filter(|k| (k.resource().group, k.resource().plural) == (row.group, row.plural))
+                .filter(|r| (r.kind().resource().group, r.kind().resource().plural) == (row.group, row.plural))
+                .map(|r| r.api_version())
                 .collect(),
+            Kind::HorizontalPodAutoscaler => vec!["autoscaling/v2".into(), "autoscaling/v1".into()],
+            Kind::Event => vec!["v1".into(), "events.k8s.io/v1".into()],
             _ => vec![],
         }
     }
+
+    /// An object as a webhook sees it.
+    fn as_seen(&self, object: Option<&Object>, seen: &str, call: &mut Call<'_>) -> Outcome<Option<Value>> {
+        let Some(object) = object else { return Ok(None) };
+        let kind = object.kind();
+        let (group, version) = split_api_version(seen);
+        if let (Kind::Custom(_), Some(resource)) = (kind, self.custom_resource(group, version, kind.resource().plural)) {
+            return Ok(Some(shown(&self.read_at(object, resource.kind(), call)?)));
+        }
+        if !conversion::is_converted(kind, seen) {
+            return Ok(Some(shown(object)));
+        }
+        let value = conversion::from_held(kind, seen, object.to_json());
+        let of = schema::lookup(group, version, kind.resource().kind);
+        Ok(Some(of.map_or_else(|| value.clone(), |of| schema::as_encoded(of, value.clone()))))
+    }
+
+    /// A webhook's object as the request goes on with it.
+    fn as_sent(&self, value: Value, seen: &str, kind: Kind, call: &mut Call<'_>) -> Outcome<Object> {
+        let internal = |why: String| Box::new(Status::new(Reason::InternalError, format!("Internal error occurred: {why}")));
+        let (group, version) = split_api_version(seen);
+        if let (Kind::Custom(_), Some(resource)) = (kind, self.custom_resource(group, version, kind.resource().plural)) {
+            let object = Object::from_json(resource.kind(), value).map_err(|e| internal(e.to_string()))?;
+            return self.read_at(&object, kind, call);
+        }
+        let mut object = Object::from_json(kind, conversion::to_held(kind, seen, value)).map_err(|e| internal(e.to_string()))?;
+        sim_apimachinery::defaults::default_object(&mut object);
+        Ok(object)
+    }
+}
+
+fn api_version((group, version): (&str, &str)) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 fn hooks(configuration: &Object) -> Vec<Hook<'_>> {
@@ -173,7 +215,7 @@ fn conditions_hold(hook: &Hook<'_>, attributes: &Attributes<'_>, request: &Admis
     if hook.conditions.is_empty() {
         return Ok(true);
     }
-    let of = |object: Option<&Object>| sim_cel::Value::from_json(&object.map(shown).unwrap_or(Value::Null), &Type::Dyn);
+    let of = |object: Option<&Value>| sim_cel::Value::from_json(object.unwrap_or(&Value::Null), &Type::Dyn);
     let told = request_json(attributes, request.user, request.dry_run);
     let scope: BTreeMap<String, sim_cel::Value> = [
         ("object".to_owned(), of(request.object)),

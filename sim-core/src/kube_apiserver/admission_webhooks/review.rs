@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sim_apimachinery::{Reason, Status};
 
-use super::super::admission_policies::{Attributes, request_json, shown};
+use super::super::admission_policies::{Attributes, request_json};
 use super::{AdmissionRequest, Phase, WebhookCall};
 
 /// What an answer says: the request may go on.
@@ -20,14 +20,15 @@ pub struct Verdict {
 pub(super) fn review(attributes: &Attributes<'_>, request: &AdmissionRequest<'_>) -> Value {
     let mut told = request_json(attributes, request.user, request.dry_run);
     told["uid"] = request.uid.into();
-    told["object"] = request.object.map_or(Value::Null, shown);
-    told["oldObject"] = request.old.map_or(Value::Null, shown);
+    told["object"] = request.object.cloned().unwrap_or_default();
+    told["oldObject"] = request.old.cloned().unwrap_or_default();
     let kind = match attributes.operation {
-        "CREATE" => "CreateOptions",
-        "DELETE" => "DeleteOptions",
-        _ => "UpdateOptions",
+        "CREATE" => Some("CreateOptions"),
+        "DELETE" => Some("DeleteOptions"),
+        "UPDATE" => Some("UpdateOptions"),
+        _ => None,
     };
-    told["options"] = json!({"apiVersion": "meta.k8s.io/v1", "kind": kind});
+    told["options"] = kind.map_or(Value::Null, |kind| json!({"apiVersion": "meta.k8s.io/v1", "kind": kind}));
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": told})
 }
 
