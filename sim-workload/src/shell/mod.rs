@@ -12,6 +12,7 @@
 mod builtins;
 mod calls;
 mod expand;
+mod file_tools;
 mod network_tools;
 mod parse;
 mod reading;

@@ -3,7 +3,7 @@
 
 use super::expand::inherited;
 use super::redis_cli::redis_cli;
-use super::{Host, Shell, network_tools, tar};
+use super::{Host, Shell, file_tools, network_tools, tar};
 use crate::files::USUAL_DIRECTORIES;
 use crate::process::{Signal, base_name};
 use crate::units::SECOND;
@@ -86,7 +86,7 @@ pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) ->
         }),
         "wc" => each_file(shell, &line_files(arguments), input, host, "wc", |text| count(arguments, text)),
         "grep" => grep(shell, arguments, input, host),
-        "tee" => tee(shell, arguments, input, host),
+        "tee" => file_tools::tee(shell, arguments, input, host),
         "tar" => tar::tar(shell, arguments, input, host),
         "clear" => Outcome::text("\x1b[H\x1b[J"),
         "ls" => list(shell, arguments, host),
@@ -97,9 +97,9 @@ pub fn run(shell: &mut Shell, words: &[String], input: &str, host: &mut Host) ->
         "pwd" => Outcome::line(&shell.directory),
         "date" => date(arguments, host),
         "seq" => sequence(arguments),
-        "touch" => touch(shell, arguments, host),
-        "rm" => remove(shell, arguments, host),
-        "mkdir" => make_directories(shell, arguments, host),
+        "touch" => file_tools::touch(shell, arguments, host),
+        "rm" => file_tools::remove(shell, arguments, host),
+        "mkdir" => file_tools::make_directories(shell, arguments, host),
         "test" => Outcome::status(i32::from(!test(shell, arguments, host))),
         "[" => match arguments.split_last() {
             Some((last, inside)) if last == "]" => Outcome::status(i32::from(!test(shell, inside, host))),
@@ -299,70 +299,6 @@ fn sequence(arguments: &[String]) -> Outcome {
         _ => return Outcome::error(1, "seq: only first and last are modelled"),
     };
     Outcome::text((first..=last).take(100_000).map(|number| format!("{number}\n")).collect::<String>())
-}
-
-fn touch(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
-    let mut outcome = Outcome::default();
-    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
-        let path = shell.path(file);
-        let content = host.files.read(&path).unwrap_or_default().to_string();
-        if let Err(error) = host.files.write(&path, content) {
-            outcome = Outcome::error(1, format!("touch: {file}: {error}"));
-        }
-    }
-    outcome
-}
-
-fn tee(shell: &Shell, arguments: &[String], input: &str, host: &mut Host) -> Outcome {
-    let append = arguments.iter().any(|word| word == "-a");
-    let mut outcome = Outcome::text(input);
-    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
-        let path = shell.path(file);
-        let before = host.files.read(&path).filter(|_| append).unwrap_or_default();
-        let content = format!("{before}{input}");
-        if let Err(error) = host.files.write(&path, content) {
-            outcome.err += &format!("tee: {file}: {error}\n");
-            outcome.code = 1;
-        }
-    }
-    outcome
-}
-
-fn make_directories(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
-    let parents = arguments.iter().any(|word| word.starts_with('-') && word.contains('p'));
-    let mut outcome = Outcome::default();
-    for name in arguments.iter().filter(|word| !word.starts_with('-')) {
-        let path = crate::files::normal(&shell.path(name));
-        let above = path.rsplit_once('/').map_or("/", |(above, _)| above);
-        let why = match host.files.is_directory(&path) {
-            true if parents => continue,
-            true => Err("File exists"),
-            false if !parents && !host.files.is_directory(above) => Err("No such file or directory"),
-            false => host.files.make_directory(&path),
-        };
-        if let Err(error) = why {
-            outcome.err += &format!("mkdir: can't create directory '{name}': {error}\n");
-            outcome.code = 1;
-        }
-    }
-    outcome
-}
-
-fn remove(shell: &Shell, arguments: &[String], host: &mut Host) -> Outcome {
-    let mut outcome = Outcome::default();
-    let has = |letter: [char; 2]| arguments.iter().any(|word| word.starts_with('-') && word.contains(letter));
-    let (force, recursive) = (has(['f', 'f']), has(['r', 'R']));
-    for file in arguments.iter().filter(|word| !word.starts_with('-')) {
-        let path = shell.path(file);
-        let is_directory = host.files.read(&path).is_none() && host.files.is_directory(&path);
-        let removed = if recursive { host.files.remove_all(&path) } else { host.files.remove(&path) };
-        if !removed && is_directory && !recursive {
-            outcome = Outcome::error(1, format!("rm: '{file}' is a directory"));
-        } else if !removed && !force {
-            outcome = Outcome::error(1, format!("rm: can't remove '{file}': No such file or directory"));
-        }
-    }
-    outcome
 }
 
 fn test(shell: &Shell, arguments: &[String], host: &Host) -> bool {
