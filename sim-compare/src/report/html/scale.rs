@@ -10,6 +10,10 @@ pub(super) struct Scale {
     width: f64,
 }
 
+/// How wide drawings are, and a second without a wait if there is room.
+const WIDTH_MIN: f64 = 1000.0;
+const WIDTH_MAX: f64 = 2400.0;
+const UNIT: f64 = 24.0;
 /// A wait longer than this is marked as one.
 const WAIT_SECONDS: f64 = 8.0;
 /// Ticks keep this distance.
@@ -18,8 +22,8 @@ const TICK_DISTANCE: f64 = 54.0;
 const TICKS_TRIED_MAX: f64 = 4000.0;
 
 impl Scale {
-    /// A scale on which all of these times have a place.
-    pub(super) fn new(times: impl Iterator<Item = f64>, left: f64, width: f64) -> Scale {
+    /// A scale on which all of these times have a place; it is as wide as they need.
+    pub(super) fn new(times: impl Iterator<Item = f64>, left: f64) -> Scale {
         let mut times: Vec<f64> = times.chain([0.0]).collect();
         times.sort_by(f64::total_cmp);
         times.dedup();
@@ -29,6 +33,7 @@ impl Scale {
             knots.push((time, place));
         }
         let whole = knots.last().map_or(0.0, |k| k.1).max(1e-9);
+        let width = (whole * UNIT).clamp(WIDTH_MIN, WIDTH_MAX);
         knots.iter_mut().for_each(|knot| knot.1 *= width / whole);
         Scale { knots, left, width }
     }
@@ -75,5 +80,5 @@ impl Scale {
 
 /// How much room a stretch without anything happening takes.
 fn spread(seconds: f64) -> f64 {
-    seconds.min(1.0).sqrt() + (seconds - 1.0).max(0.0).ln_1p()
+    seconds.min(1.0).powf(0.75) + (seconds - 1.0).max(0.0).ln_1p()
 }

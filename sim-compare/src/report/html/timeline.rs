@@ -13,7 +13,8 @@ use crate::comparer::Comparer;
 use crate::side::{Side, Timeline};
 
 const LABELS: f64 = 250.0;
-const WIDTH: f64 = 1000.0;
+/// Right of the drawing.
+const MARGIN: f64 = 20.0;
 const LANE: f64 = 38.0;
 const AXIS: f64 = 34.0;
 /// Between groups of objects.
@@ -94,13 +95,13 @@ fn lanes(row: &Row) -> Vec<Lane<'_>> {
 
 fn drawing(out: &mut String, comparer: &Comparer, row: &Row, lanes: &[Lane<'_>], index: usize) {
     let states = lanes.iter().flat_map(|lane| [lane.real, lane.other]).flatten().flat_map(|t| t.states.iter().map(|s| s.time));
-    let scale = Scale::new(states.chain(row.comparison.real.actions.iter().map(|a| a.0)), LABELS, WIDTH);
+    let scale = Scale::new(states.chain(row.comparison.real.actions.iter().map(|a| a.0)), LABELS);
     let groups = lanes.windows(2).filter(|w| w[0].any().map(|t| &t.group) != w[1].any().map(|t| &t.group)).count();
     let height = AXIS + lanes.len() as f64 * LANE + groups as f64 * GAP + GAP;
-    let full = LABELS + WIDTH + 20.0;
+    let full = scale.right() + MARGIN;
     let _ = write!(
         out,
-        "<div class=\"scroll\"><svg class=\"timeline\" viewBox=\"0 0 {full} {height}\" width=\"{full}\" height=\"{height}\" role=\"img\" \
+        "<div class=\"scroll\" tabindex=\"0\"><svg class=\"timeline\" viewBox=\"0 0 {full:.0} {height}\" width=\"{full:.0}\" height=\"{height}\" role=\"img\" \
          aria-labelledby=\"t{index}\"><title id=\"t{index}\">Timelines of {}; the table below says the same</title>\n",
         escaped(&row.name)
     );
@@ -112,7 +113,7 @@ fn drawing(out: &mut String, comparer: &Comparer, row: &Row, lanes: &[Lane<'_>],
         if is_first && before.is_some() {
             y += GAP;
         }
-        labels(out, lane, y, is_first);
+        labels(out, lane, y, is_first, full);
         tracks(out, comparer, row, lane, y, &scale);
         before = Some(group);
         y += LANE;
@@ -128,7 +129,7 @@ fn axis(out: &mut String, row: &Row, scale: &Scale, height: f64) {
             "<rect class=\"wait\" x=\"{from:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{seconds:.0} s</title></rect>",
             height - y
         );
-        if width > 40.0 {
+        if width > 28.0 {
             let _ = write!(out, "<text class=\"waited\" x=\"{middle:.1}\" y=\"{:.1}\">{seconds:.0} s</text>", height - 3.0);
         }
     }
@@ -144,10 +145,10 @@ fn axis(out: &mut String, row: &Row, scale: &Scale, height: f64) {
     out.push('\n');
 }
 
-fn labels(out: &mut String, lane: &Lane<'_>, y: f64, is_first: bool) {
+fn labels(out: &mut String, lane: &Lane<'_>, y: f64, is_first: bool, width: f64) {
     let Some(object) = lane.any() else { return };
     if is_first {
-        let _ = write!(out, "<line class=\"rule\" x1=\"0\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>", LABELS + WIDTH + 20.0);
+        let _ = write!(out, "<line class=\"rule\" x1=\"0\" x2=\"{width:.1}\" y1=\"{y}\" y2=\"{y}\"/>");
         let _ = write!(out, "<text class=\"kind\" x=\"0\" y=\"{}\">{}</text>", y + 15.0, shortened(&object.group.kind, LABEL_CHARS_MAX));
         let _ = write!(out, "<text class=\"name\" x=\"0\" y=\"{}\">{}</text>", y + 30.0, shortened(&object.group.name, LABEL_CHARS_MAX));
     }

@@ -22,7 +22,7 @@ impl Line {
 
 pub(super) fn table(out: &mut String, comparer: &Comparer, row: &Row, lanes: &[Lane<'_>]) {
     out.push_str(
-        "<details><summary>The timelines as a table</summary><div class=\"scroll\"><table class=\"twin\"><thead><tr><th scope=\"col\">object</th>\
+        "<details><summary>The timelines as a table</summary><div class=\"scroll\" tabindex=\"0\"><table class=\"twin\"><thead><tr><th scope=\"col\">object</th>\
          <th scope=\"col\">state</th><th scope=\"col\">recording</th><th scope=\"col\">beside it</th><th scope=\"col\">verdict</th></tr></thead>\n",
     );
     for lane in lanes {
