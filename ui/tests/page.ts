@@ -70,6 +70,7 @@ export async function openMore(page: Page, path: string, how = "show"): Promise<
   await page.getByRole("button", { name: "Open", exact: true }).click();
   await page.setInputFiles(`[data-open="${how}"]`, path);
   await page.waitForSelector("dialog", { state: "detached" });
+  await page.waitForFunction(() => !document.querySelector(".messages .note")?.textContent?.startsWith("Reading"));
 }
 
 /** Goes somewhere by the address, as a link does. */

@@ -246,10 +246,10 @@ describe("panels", () => {
     expect(found.length).toBe(2);
     expect(words(r, found[0].root)).toContain("POST /crash");
     expect(found[0].again).toBeDefined();
-    const [timer] = backOffs(r, r.at(web, r.stepAtTime(55e6)));
+    const [timer] = backOffs(r, web, r.stepAtTime(55e6));
     expect(timer).toMatchObject({ container: "fastapi-k8s", length: 10e6 });
     expect(timer.until - timer.from).toBe(10e6);
-    expect(backOffs(r, r.at(web, r.last))).toEqual([]);
+    expect(backOffs(r, web, r.last)).toEqual([]);
   });
 
   it("knows conditions over time and the events of an object", () => {

@@ -38,14 +38,18 @@ export interface BackOff {
 }
 
 /** The back-off timers that run at a step. Doubles from 10 s to 5 min, and is forgotten after 10 min without an exit. */
-export function backOffs(run: Run, state: Json): BackOff[] {
+export function backOffs(run: Run, key: number, step: number): BackOff[] {
+  const state: Json = run.at(key, step);
+  const exit = exits(run, key, step).pop();
   const found: BackOff[] = [];
   for (const status of state?.status?.containerStatuses ?? []) {
     const waiting = status.state?.waiting;
     const length = /back-off (?:(\d+)m)?(?:(\d+)s)?/.exec(waiting?.message ?? "");
     if (!length || !/BackOff/.test(waiting?.reason ?? "")) continue;
     const micros = (Number(length[1] ?? 0) * 60 + Number(length[2] ?? 0)) * 1e6;
-    const from = since(run.head.epoch, status.lastState?.terminated?.finishedAt) ?? 0;
+    // The status tells whole seconds; the exit itself is known better.
+    const told = since(run.head.epoch, status.lastState?.terminated?.finishedAt) ?? 0;
+    const from = exit && Math.abs(exit.time - told) < 2e6 ? exit.time : told;
     found.push({ container: status.name, length: micros, from, until: from + micros, restarts: status.restartCount ?? 0, message: waiting.message });
   }
   return found;

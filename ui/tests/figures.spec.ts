@@ -1,0 +1,107 @@
+// The figures asked for: the first view, a step with 1,000 pods, 200,000 steps; and that a paused page does nothing at all.
+
+import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { tmpdir } from "node:os";
+import { afterAll, expect, it } from "vitest";
+import { large } from "./make";
+import { blank, close, file, launch, open, openMore, visit } from "./page";
+import { DIST } from "./serve";
+import { writeFileSync } from "node:fs";
+
+afterAll(close);
+
+function write(pods: number, steps: number): string {
+  const path = `${tmpdir()}/ksim-${process.pid}-${pods}-${steps}.view.json`;
+  const to = openSync(path, "w");
+  for (const line of large(pods, steps)) writeSync(to, `${line}\n`);
+  closeSync(to);
+  return path;
+}
+
+it("a run inside its page opens from disk, its first view in under a second", async () => {
+  const path = `${tmpdir()}/ksim-${process.pid}.html`;
+  const packed = gzipSync(readFileSync(file("rollout"))).toString("base64");
+  const page = readFileSync(`${DIST}single.html`, "utf8");
+  expect(page.split("<!--ksim-document-->").length).toBe(2);
+  writeFileSync(path, page.replace("<!--ksim-document-->", () => `<script type="application/json" id="ksim-document">${JSON.stringify(packed)}</script>`));
+  const context = await (await launch()).newContext();
+  const tab = await context.newPage();
+  const wrong: string[] = [];
+  tab.on("console", (m) => m.type() === "error" && wrong.push(m.text()));
+  tab.on("request", (r) => !r.url().startsWith("file:") && !r.url().startsWith("data:") && wrong.push(`asked for ${r.url()}`));
+  await tab.goto(`file://${path}`);
+  await tab.waitForSelector("[data-view]");
+  const shown = await tab.evaluate(() => performance.now());
+  console.log(`first view: ${Math.round(shown)} ms`);
+  expect(await tab.locator("[data-view]").innerText()).toContain("docker-desktop");
+  expect(wrong).toEqual([]);
+  expect(shown).toBeLessThan(1000 * Number(process.env.KSIM_SLACK ?? 1));
+  await context.close();
+});
+
+it("a step takes less than 50 ms with 1,000 pods, in each view", async () => {
+  const { page, done } = await blank();
+  await openMore(page, write(1000, 8000));
+  await page.waitForSelector("[data-view]");
+  for (const view of ["overview", "timeline", "etcd", "inspector"]) {
+    await visit(page, `step=5000&view=${view}&object=Deployment/default/web`);
+    const times = await page.evaluate(async () => {
+      const found: number[] = [];
+      for (let i = 0; i < 20; i++) {
+        const from = performance.now();
+        window.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+        // The work is done when the page has been laid out anew.
+        await new Promise<void>((next) => queueMicrotask(() => queueMicrotask(next)));
+        document.body.getBoundingClientRect();
+        found.push(performance.now() - from);
+        await new Promise((next) => setTimeout(next, 5));
+      }
+      return found.sort((a, b) => a - b);
+    });
+    console.log(`step, ${view}: half under ${times[10].toFixed(1)} ms, slowest ${times[19].toFixed(1)} ms`);
+    expect(times[10], view).toBeLessThan(50 * Number(process.env.KSIM_SLACK ?? 1));
+  }
+  expect(await page.getByRole("slider").inputValue()).toBe("5020");
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(6000);
+  await done();
+});
+
+it("200,000 steps open in under 5 seconds", async () => {
+  const { page, done } = await blank();
+  const path = write(1000, 200_000);
+  await page.getByRole("button", { name: "Open", exact: true }).click();
+  const from = Date.now();
+  await page.setInputFiles("[data-open=show]", path);
+  await page.waitForSelector("[data-view]");
+  const took = Date.now() - from;
+  console.log(`200,000 steps (${Math.round(statSync(path).size / 1e6)} MB): ${took} ms`);
+  await page.keyboard.press("End");
+  expect(await page.locator(".where").innerText()).toContain("step 199999 of 199999");
+  await page.keyboard.press("2");
+  await page.keyboard.press("0");
+  expect(await page.locator("canvas").count()).toBe(1);
+  expect(took).toBeLessThan(5000 * Number(process.env.KSIM_SLACK ?? 1));
+  await done();
+});
+
+it("a paused page draws nothing and uses no time; a playing one goes on and stops at the end", async () => {
+  const { page, done } = await open("rollout", "#step=245&view=timeline");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const busy = async () => (await session.send("Performance.getMetrics")).metrics.find((m) => m.name === "TaskDuration")?.value ?? 0;
+  await page.waitForTimeout(500);
+  const [frames, spent] = [await page.evaluate(() => window.__ksimFrames), await busy()];
+  await page.waitForTimeout(2000);
+  expect(await page.evaluate(() => window.__ksimFrames)).toBe(frames);
+  expect((await busy()) - spent).toBeLessThan(0.1);
+  await visit(page, "step=500");
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => document.querySelector<HTMLInputElement>("input[type=range]")?.value === "531", undefined, { timeout: 60_000 });
+  expect(await page.evaluate(() => window.__ksimFrames)).toBeGreaterThan(frames);
+  await page.waitForTimeout(300);
+  const after = await page.evaluate(() => window.__ksimFrames);
+  await page.waitForTimeout(1000);
+  expect(await page.evaluate(() => window.__ksimFrames)).toBe(after);
+  await done();
+});
