@@ -73,7 +73,7 @@ fn a_cut_recording_is_refused_and_used_when_that_is_allowed() {
     let bytes = std::fs::read(root().join(REAL)).expect("it is there");
     let cut = file("cut.jsonl.gz", &bytes[..bytes.len() * 2 / 3]);
     check(&[&cut, SIM], 2, &["cut.jsonl.gz:", "is cut in the middle of this line; --allow-cut uses the"]);
-    check(&[&cut, SIM, "--allow-cut"], 1, &["warning: ", "missing event"]);
+    check(&[&cut, SIM, "--allow-cut"], 1, &["warning: ", "extra event"]);
 }
 
 #[test]
