@@ -126,7 +126,10 @@ impl Cluster {
             request.headers_mut().insert(HeaderName::try_from(&name).map_err(|_| told())?, value);
         }
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static(JSON));
-        let answer = self.client.send(request).await.map_err(|e| self.unreachable(&causes(&e)))?;
+        let answer = self.client.send(request).await.map_err(|e| match e {
+            kube::Error::Service(inner) => self.unreachable(&causes(inner.as_ref())),
+            other => self.unreachable(&causes(&other)),
+        })?;
         Ok((answer.status().as_u16(), answer.into_body()))
     }
 

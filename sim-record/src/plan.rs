@@ -34,7 +34,7 @@ pub struct Plan {
     pub folder: PathBuf,
     /// The namespace it is written for, which the recording's own stands for.
     pub home: String,
-    /// Whether the file says itself which namespace is recorded.
+    /// Whether the file asks for a namespace of that name. `default` is always there: one made for the recording stands for it.
     pub names_home: bool,
     /// What is done, in order.
     pub steps: Vec<Planned>,
@@ -127,7 +127,7 @@ fn of_actions(path: &Path, text: &str) -> Result<Plan, Failure> {
         about: actions.about,
         folder: folder_of(path),
         home: actions.namespaces.first().cloned().unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
-        names_home: !actions.namespaces.is_empty(),
+        names_home: actions.namespaces.first().is_some_and(|n| n != DEFAULT_NAMESPACE),
         steps: actions.steps.into_iter().enumerate().map(step).collect(),
         settle: actions.settle.map_or(SETTLE * SECOND, nanos),
         time_limit: None,
@@ -161,7 +161,7 @@ fn of_scenario(path: &Path, text: &str) -> Result<Plan, Failure> {
         about: scenario.about.trim().to_owned(),
         folder,
         home: scenario.record_namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
-        names_home: scenario.record_namespace.is_some(),
+        names_home: scenario.record_namespace.as_deref().is_some_and(|n| n != DEFAULT_NAMESPACE),
         steps,
         settle: nanos(&scenario.settle)?.unwrap_or(SETTLE * SECOND),
         time_limit: nanos(&Some(scenario.time_limit.clone()))?,

@@ -31,7 +31,30 @@ pub fn scrub(object: &mut Value, renaming: &Renaming) {
         hide_remembered(object);
     }
     if renaming.from != renaming.to {
+        if object["kind"] == "Event" {
+            rename_told(object, renaming);
+        }
         rename(object, renaming);
+    }
+}
+
+/// Messages of events name objects as `namespace/name`.
+fn rename_told(event: &mut Value, renaming: &Renaming) {
+    let before = format!("{}/", renaming.from);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '/' || c == '.';
+    for field in ["message", "note"] {
+        let Some(Value::String(text)) = event.get_mut(field) else { continue };
+        let mut told = String::new();
+        for (number, part) in text.split(&before).enumerate() {
+            let is_whole = number > 0 && !told.ends_with(is_name);
+            told.push_str(match (number, is_whole) {
+                (0, _) => "",
+                (_, true) => "\u{0}",
+                (_, false) => &before,
+            });
+            told.push_str(part);
+        }
+        *text = told.replace('\u{0}', &format!("{}/", renaming.to));
     }
 }
 
@@ -118,10 +141,11 @@ mod tests {
     fn the_own_namespace_is_written_as_the_scenarios() {
         let remembered = "{\"metadata\":{\"namespace\":\"own\"}}\n";
         let mut object = json!({"kind": "Event", "metadata": {"namespace": "own", "name": "own", "annotations": {LAST_APPLIED: remembered}},
-            "involvedObject": {"namespace": "own"}, "subsets": [{"targetRef": {"namespace": "other"}}]});
+            "message": "assigned own/a to n; my-own/b, x/own/c, own/d", "involvedObject": {"namespace": "own"}, "subsets": [{"targetRef": {"namespace": "other"}}]});
         scrub(&mut object, &Renaming { from: "own".into(), to: "default".into() });
         let remembered = "{\"metadata\":{\"namespace\":\"default\"}}\n";
         let expected = json!({"kind": "Event", "metadata": {"namespace": "default", "name": "own", "annotations": {LAST_APPLIED: remembered}},
+            "message": "assigned default/a to n; my-own/b, x/own/c, default/d",
             "involvedObject": {"namespace": "default"}, "subsets": [{"targetRef": {"namespace": "other"}}]});
         assert_eq!(object, expected);
     }

@@ -10,6 +10,8 @@ mod http;
 mod https;
 mod killed;
 mod page;
+mod record;
 mod scenario;
 mod server;
+mod trace;
 mod webhooks;

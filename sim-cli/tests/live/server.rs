@@ -51,9 +51,14 @@ pub struct Server {
 impl Server {
     /// Starts one with these arguments.
     pub fn start(arguments: &[&str]) -> Server {
-        let kubeconfig = folder("config").join("kubeconfig");
+        Server::start_at("127.0.0.1:0", &folder("config").join("kubeconfig"), arguments)
+    }
+
+    /// Starts one at a place, with its kubeconfig at another.
+    pub fn start_at(bind: &str, kubeconfig: &std::path::Path, arguments: &[&str]) -> Server {
+        let kubeconfig = kubeconfig.to_owned();
         let mut process = Command::new(env!("CARGO_BIN_EXE_ksim"))
-            .args(["serve", "--bind", "127.0.0.1:0", "--kubeconfig"])
+            .args(["serve", "--bind", bind, "--kubeconfig"])
             .arg(&kubeconfig)
             .args(arguments)
             .stdout(Stdio::piped())
