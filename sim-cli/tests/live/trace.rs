@@ -34,8 +34,9 @@ const VOLATILE: [&str; 25] = [
     "volumeName",
     "endpoints.kubernetes.io/last-change-trigger-time",
 ];
-/// How far apart the times of a state may be: so many seconds, and a tenth.
-const SECONDS: f64 = 2.0;
+/// How far apart the times of a state may be: so many seconds, a tenth, and twice what the slowest step took, which tells how
+/// busy the machine was.
+const SECONDS: f64 = 1.0;
 
 /// An object: its kind, and its name without what is random.
 type Role = (String, String);
@@ -47,6 +48,8 @@ pub struct Trace {
     objects: BTreeMap<Role, Vec<Vec<(f64, String)>>>,
     /// How often each event was told of.
     events: BTreeMap<String, i64>,
+    /// How long the slowest step took.
+    slack: f64,
 }
 
 impl Trace {
@@ -81,7 +84,11 @@ impl Trace {
                 }
             }
         }
-        let mut found = Trace::default();
+        let time = |l: &Value| l["t"].as_f64().unwrap_or_default();
+        let begun: Vec<f64> = lines.iter().filter(|l| l["action"].is_string()).map(time).collect();
+        let done = lines.iter().filter(|l| l["done"].is_string()).map(time);
+        let slack = begun.iter().zip(done).map(|(a, b)| b - a).fold(0.0, f64::max);
+        let mut found = Trace { slack, ..Trace::default() };
         by_uid.into_values().for_each(|(role, states)| found.objects.entry(role).or_default().push(states));
         found.objects.values_mut().for_each(|all| all.sort_by(|a, b| a[0].0.total_cmp(&b[0].0)));
         counts.into_values().for_each(|(text, count)| *found.events.entry(text).or_insert(0) += count);
@@ -132,7 +139,7 @@ pub fn differences(expected: &Trace, found: &Trace) -> Vec<String> {
         if a.len() != b.len() {
             told.push(format!("{role:?}: {} objects expected, {} found", a.len(), b.len()));
         }
-        a.iter().zip(b).for_each(|(a, b)| told.extend(differences_of(role, a, b)));
+        a.iter().zip(b).for_each(|(a, b)| told.extend(differences_of(role, a, b, SECONDS + 2.0 * found.slack)));
     }
     let events = expected.events.keys().chain(found.events.keys().filter(|e| !expected.events.contains_key(*e)));
     for event in events.filter(|e| expected.events.get(*e) != found.events.get(*e)) {
@@ -141,7 +148,7 @@ pub fn differences(expected: &Trace, found: &Trace) -> Vec<String> {
     told
 }
 
-fn differences_of(role: &Role, a: &[(f64, String)], b: &[(f64, String)]) -> Vec<String> {
+fn differences_of(role: &Role, a: &[(f64, String)], b: &[(f64, String)], seconds: f64) -> Vec<String> {
     if a.len() != b.len() {
         return vec![format!("{role:?}: {} states expected, {} found", a.len(), b.len())];
     }
@@ -150,7 +157,7 @@ fn differences_of(role: &Role, a: &[(f64, String)], b: &[(f64, String)]) -> Vec<
         if wanted != found {
             told.push(format!("{role:?} at {at}:\n  expected {wanted}\n  found    {found}"));
         }
-        if (at - found_at).abs() > SECONDS + at / 10.0 {
+        if (at - found_at).abs() > seconds + at / 10.0 {
             told.push(format!("{role:?}: a state of {at} s came at {found_at} s"));
         }
     }
