@@ -54,6 +54,13 @@ fn the_recordings_of_the_repository_are_whole_and_packed_without_a_date() {
 }
 
 #[test]
+fn what_ksim_record_writes_besides_is_passed_over() {
+    let more = ["{\"t\":1,\"note\":\"a\"}", "{\"t\":2,\"audit\":{}}", "{\"t\":3,\"load\":{}}", "{\"t\":4,\"end\":\"done\"}"];
+    let recording = read(format!("{HEADER}\n{POD}\n{}\n", more.join("\n")).as_bytes(), false).expect("it is a recording");
+    assert_eq!(recording.lines.len(), 1);
+}
+
+#[test]
 fn what_is_no_recording_is_refused_with_its_line() {
     refused("", "f.jsonl: the file is empty");
     refused("hello\n", "f.jsonl:1: not a recording (k8s-watch-trace/v1): the first line is not JSON");

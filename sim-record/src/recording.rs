@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::scrub::{Renaming, scrub};
 
-/// A recording does not grow beyond this.
-const BYTES_MAX: u64 = 4 << 30;
+/// A recording does not grow beyond what `ksim compare` reads.
+const BYTES_MAX: u64 = 256 << 20;
 /// How much of a command's output is kept, its end.
 const OUTPUT_MAX: usize = 4000;
 

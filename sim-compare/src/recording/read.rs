@@ -74,6 +74,9 @@ impl Recording {
     }
 }
 
+/// Further lines that `ksim record` writes: requests from an audit log, figures of loads, remarks, and how it ended.
+const PASSED_OVER: [&str; 4] = ["audit", "end", "load", "note"];
+
 /// The state of reading one file.
 struct Reading<'a> {
     file: &'a str,
@@ -115,7 +118,7 @@ impl<'a> Reading<'a> {
                 Next::StreamCut => return self.cut(recording),
                 Next::Whole | Next::Unended if line.trim_ascii().is_empty() => {}
                 Next::Whole | Next::Unended => match decode(&line) {
-                    Ok(read) => recording.lines.push(read),
+                    Ok(read) => recording.lines.extend(read),
                     Err(Refused::Cut) => return self.cut(recording),
                     Err(Refused::Wrong(message)) => return Err(self.error(message)),
                 },
@@ -186,7 +189,8 @@ fn plain(error: &serde_json::Error) -> String {
     }
 }
 
-fn decode(line: &[u8]) -> Result<Line, Refused> {
+/// A line; nothing for one that a comparison passes over.
+fn decode(line: &[u8]) -> Result<Option<Line>, Refused> {
     let value: Value = serde_json::from_slice(line).map_err(|error| match error.is_eof() {
         true => Refused::Cut,
         false => Refused::Wrong(format!("not JSON: {}", plain(&error))),
@@ -201,15 +205,18 @@ fn decode(line: &[u8]) -> Result<Line, Refused> {
     };
     if let Some(object) = map.remove("object") {
         let change = change(map.get("type"))?;
-        return watch(time, change, object).map(Line::Watch).map_err(Refused::Wrong);
+        return watch(time, change, object).map(|watch| Some(Line::Watch(watch))).map_err(Refused::Wrong);
     }
     let value = Value::Object(map);
     if let Some(command) = value.get("action").and_then(Value::as_str) {
-        return Ok(Line::Action { time, command: command.to_owned() });
+        return Ok(Some(Line::Action { time, command: command.to_owned() }));
     }
     if let Some(command) = value.get("done").and_then(Value::as_str) {
         let exit = value.get("exit").and_then(Value::as_i64).unwrap_or(0);
-        return Ok(Line::Done { time, command: command.to_owned(), exit, output: super::text(&value, "out").to_owned() });
+        return Ok(Some(Line::Done { time, command: command.to_owned(), exit, output: super::text(&value, "out").to_owned() }));
+    }
+    if PASSED_OVER.iter().any(|name| value.get(name).is_some()) {
+        return Ok(None);
     }
     Err(Refused::Wrong("neither a watch event (\"type\" and \"object\") nor an action (\"action\" or \"done\")".into()))
 }
