@@ -19,6 +19,8 @@ use crate::failure::Failure;
 const FILE_BYTES_MAX: u64 = 3 << 20;
 /// How long a file of commands goes on after its last one, if it does not say.
 const SETTLE: u64 = 20;
+/// How long a scenario goes on that does not say: a simulated run ends when its expectations are decided, which is soon.
+const SCENARIO_SETTLE: u64 = 5;
 const SECOND: u64 = 1_000_000_000;
 /// The namespace meant where none is named.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -163,7 +165,7 @@ fn of_scenario(path: &Path, text: &str) -> Result<Plan, Failure> {
         home: scenario.record_namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
         names_home: scenario.record_namespace.as_deref().is_some_and(|n| n != DEFAULT_NAMESPACE),
         steps,
-        settle: nanos(&scenario.settle)?.unwrap_or(SETTLE * SECOND),
+        settle: nanos(&scenario.settle)?.unwrap_or(SCENARIO_SETTLE * SECOND),
         time_limit: nanos(&Some(scenario.time_limit.clone()))?,
         watch: vec![],
         loaded: Some(Arc::new(loaded)),
