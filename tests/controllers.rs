@@ -67,6 +67,10 @@ fn a_labelled_role_extends_view_edit_and_admin_until_it_is_gone() {
     let has =
         |cluster: &Cluster, name: &str| shown(cluster, Kind::ClusterRole, "", name)["rules"].as_array().is_some_and(|r| r.contains(&rule));
     assert!(["view", "edit", "admin"].iter().all(|name| has(&cluster, name)));
+    let view = cluster.object(Kind::ClusterRole, "", "view").cloned().expect("it is there");
+    let owned = cluster.apiserver_mut().with_managed_fields(&view).to_json()["metadata"]["managedFields"].clone();
+    let owners: Vec<String> = owned.as_array().into_iter().flatten().map(|e| format!("{} {}", e["manager"], e["operation"])).collect();
+    assert_eq!(owners, [r#""clusterrole-aggregation-controller" "Apply""#, r#""kube-apiserver" "Update""#]);
     delete(&mut cluster, &key);
     pass(&mut cluster, 2 * SECOND);
     assert!(!["view", "edit", "admin"].iter().any(|name| has(&cluster, name)));

@@ -1,5 +1,5 @@
 //! Who owns which field of an object: `metadata.managedFields`, told when somebody asks.
-//! Stored objects carry none. Each change in the store's history remembers who wrote what (`etcd::Tracking`); the owners at
+//! Stored objects carry none, but for those the API server planted before anybody asked. Each change in the store's history remembers who wrote what (`etcd::Tracking`); the owners at
 //! a revision are a fold over the object's changes up to it, and the last result for each object is kept. So a write by a
 //! component costs nothing here, and a reader pays once.
 //! Before history is forgotten, the owners at its end are worked out and kept.
@@ -126,7 +126,13 @@ impl Ownership {
             steps.push(change.clone());
             match &change.previous {
                 Some(previous) => at = previous.resource_version(),
-                None => return (Arc::default(), steps),
+                None => {
+                    // Objects that the API server planted itself say who owns them.
+                    let planted =
+                        change.object.metadata().managed_fields.as_deref().and_then(|entries| managed_fields::decode(entries).ok());
+                    steps.truncate(steps.len() - usize::from(planted.is_some()));
+                    return (planted.map(Arc::new).unwrap_or_default(), steps);
+                }
             }
         }
     }
