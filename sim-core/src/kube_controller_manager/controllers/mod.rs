@@ -32,6 +32,7 @@ pub mod statefulset;
 pub mod taint_eviction;
 #[cfg(test)]
 mod testing;
+pub mod ttl;
 pub mod ttl_after_finished;
 pub mod validatingadmissionpolicy_status;
 pub mod volume_protection;
@@ -94,5 +95,6 @@ controllers! {
     EphemeralVolume(ephemeral_volume::EphemeralVolumeController) = |_| Some(Default::default());
     PersistentVolumeExpander(persistentvolume_expander::ExpandController) = |_| Some(Default::default());
     ValidatingAdmissionPolicyStatus(validatingadmissionpolicy_status::ValidatingAdmissionPolicyStatus) = |_| Some(Default::default());
+    Ttl(ttl::TtlController) = |_| Some(Default::default());
     ReplicaSet(replicaset::ReplicaSetController) = |_| Some(Default::default());
 }
