@@ -47,6 +47,7 @@ sessions! {
     the_python_client_has_its_session: "python",
     a_kopf_operator_has_its_session: "kopf",
     client_node_has_its_session: "node",
+    kubectl_on_a_terminal_has_its_session: "terminal",
     kubectl_1_32_has_its_session: "kubectl-1.32",
     kubectl_1_33_has_its_session: "kubectl-1.33",
     kubectl_1_34_has_its_session: "kubectl-1.34",
