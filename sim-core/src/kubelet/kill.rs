@@ -5,14 +5,14 @@
 
 use sim_workload::Signal;
 
-use super::containers::{Role, State, all_containers, container};
+use super::containers::{Record, Role, State, all_containers, container};
 use super::pod_worker::{Kill, KillStep, Stage, Task};
 use super::probe_check::Outcome;
 use super::probes::ProbeKind;
 use super::sync_pod::Flow;
 use super::{Kubelet, Timer, Uid, Work};
 use crate::component::Context;
-use crate::time::{Nanos, SECOND};
+use crate::time::{Nanos, SECOND, SimTime};
 
 /// The runtime is never given less.
 const GRACE_MIN: Nanos = 2 * SECOND;
@@ -37,9 +37,9 @@ impl Kubelet {
             self.push_tasks(uid, vec![Task::KillPod]);
             return self.wait(uid, takes, context);
         }
-        let created = |r: &super::containers::Record| r.current.as_ref().is_some_and(|i| i.state == State::Created);
+        let created = |r: &Record| r.current.as_ref().is_some_and(|i| i.state == State::Created);
         for record in worker.records.values_mut().filter(|r| created(r)) {
-            record.current = record.previous.take();
+            never_started(record, context.now);
         }
         let grace = worker.grace();
         let names: Vec<String> = worker.records.iter().filter(|(_, r)| r.is_running()).map(|(n, _)| n.clone()).collect();
@@ -175,4 +175,19 @@ fn must_wait(worker: &super::pod_worker::PodWorker, name: &str) -> bool {
     let Some(at) = containers.iter().position(|(role, c)| c.name == name && *role == Role::Sidecar) else { return false };
     let later = containers.iter().skip(at + 1).filter(|(role, _)| *role != Role::Init);
     later.into_iter().any(|(_, c)| worker.records.get(&c.name).is_some_and(|r| r.is_running()))
+}
+
+/// A container that was made and never started is not found any more when its pod ends; that it was a restart stays known.
+fn never_started(record: &mut Record, now: SimTime) {
+    let Some(instance) = record.current.as_mut().filter(|_| record.previous.is_some()) else {
+        record.current = None;
+        return;
+    };
+    instance.state = State::Exited {
+        since: None,
+        at: now,
+        code: 137,
+        reason: "ContainerStatusUnknown".into(),
+        message: Some("The container could not be located when the pod was terminated".into()),
+    };
 }
