@@ -79,7 +79,7 @@ it("a wrong token is told, not an empty page", async () => {
 it("scaling shows what is sent, sends it when confirmed, and not otherwise", async () => {
   const { page, cluster, done } = await live("#token=secret&view=do&object=Deployment/default/fastapi-k8s");
   await page.waitForSelector("[data-view=do]");
-  await page.getByLabel("replicas").fill("7");
+  await page.getByRole("spinbutton", { name: "replicas" }).fill("7");
   await page.getByRole("button", { name: "Scale …" }).click();
   expect(await page.getByRole("dialog").innerText()).toMatch(/Scale Deployment fastapi-k8s to 7[\s\S]*PATCH \/apis\/apps\/v1\/namespaces\/default\/deployments\/fastapi-k8s\/scale/);
   await page.getByRole("button", { name: "Do not" }).click();
@@ -124,6 +124,7 @@ it("YAML with an error says line and column and cannot be sent; good YAML is app
   const type = async (text: string) => {
     await page.locator(".cm-content").click();
     await page.keyboard.press("Control+a");
+    await page.keyboard.press("Delete");
     await page.keyboard.insertText(text);
   };
   await type("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: [web\n");
@@ -145,7 +146,7 @@ it("the prompt answers what reads, confirms what changes, and tells what it does
   const say = async (line: string) => {
     await page.getByLabel("Command").fill(line);
     await page.keyboard.press("Enter");
-    await page.waitForTimeout(250);
+    await page.getByRole("log").getByText(`$ ${line}`).waitFor();
   };
   const log = () => page.getByRole("log").innerText();
   await say("kubectl get pods -A");

@@ -37,7 +37,10 @@ export function* large(pods: number, steps: number): Generator<string> {
       const cause = all.length - pods;
       const state = on ? { running: { startedAt: stamp(turn) } } : { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s restarting failed container" } };
       const conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map((type) => ({ lastProbeTime: null, lastTransitionTime: stamp(turn), observedGeneration: 1, status: on ? "True" : "False", type }));
-      step(5, cause, "c", 12 + i, ++revision, 1, { m: { metadata: { s: { resourceVersion: String(revision) } }, status: { s: { conditions, containerStatuses: [{ containerID: `containerd://${"f".repeat(40)}${i}`, image: "web:1", name: "web", ready: on, restartCount: turn >> 1, started: on, state }], phase: "Running", podIP: `10.0.0.${i % 250}` } } } }, "kubelet");
+      step(5, cause, "c", 12 + i, ++revision, 1, { m: { metadata: { s: { resourceVersion: String(revision) } }, status:
+        turn === 0
+        ? { s: { conditions, containerStatuses: [{ containerID: `containerd://${"f".repeat(40)}${i}`, image: "web:1", name: "web", ready: on, restartCount: 0, started: on, state }], phase: "Running", podIP: `10.0.0.${i % 250}` } }
+        : { m: { conditions: { m: { 2: { s: conditions[2] }, 3: { s: conditions[3] } } }, containerStatuses: { m: { 0: { s: { ready: on, restartCount: turn >> 1, started: on, state } } } } } } } }, "kubelet");
     }
   }
   const first = { components, keys, watches };

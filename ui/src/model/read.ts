@@ -54,7 +54,7 @@ export async function readStream(stream: ReadableStream<Uint8Array>, heard?: (by
   const reader = new Reader();
   const source = stream.getReader();
   const decoder = new TextDecoder();
-  let [rest, bytes] = [[] as string[], 0];
+  let [rest, bytes, told] = [[] as string[], 0, 0];
   for (;;) {
     const { done, value } = await source.read();
     if (value) bytes += value.length;
@@ -68,7 +68,7 @@ export async function readStream(stream: ReadableStream<Uint8Array>, heard?: (by
       end = text.indexOf("\n");
     }
     if (text) rest.push(text);
-    heard?.(bytes);
+    if (bytes - told > 4e6) heard?.((told = bytes));
     if (done) break;
   }
   const tail = rest.join("");

@@ -104,11 +104,11 @@ export class Run {
       this.watches.push({ index: this.watches.length, component, kind, filter, times: [], revisions: [] });
     }
     for (const step of part.steps) this.addStep(step);
-    for (const [time, watch, revision] of part.deliveries) {
-      const owner = this.watches[watch];
-      if (!owner) throw new Damaged(`a delivery names watch ${watch}, there are ${this.watches.length}`);
-      owner.times.push(time);
-      owner.revisions.push(revision);
+    for (const delivery of part.deliveries) {
+      const owner = this.watches[delivery[1]];
+      if (!owner) throw new Damaged(`a delivery names watch ${delivery[1]}, there are ${this.watches.length}`);
+      owner.times.push(delivery[0]);
+      owner.revisions.push(delivery[2]);
     }
     this.end = Math.max(this.end, this.time[this.time.length - 1] ?? 0);
     this.parts += 1;
@@ -131,7 +131,11 @@ export class Run {
   private addStep(step: Json[]): void {
     const at = this.steps.length;
     if (!Array.isArray(step) || step.length < 4) throw new Damaged(`step ${at} is not a list of a time, a component, a cause and a type`);
-    const [time, component, cause, type] = step;
+    // By position: this runs for every step of a large document.
+    const time: number = step[0];
+    const component: number = step[1];
+    const cause: number = step[2];
+    const type: string = step[3];
     if (component >= this.components.length) throw new Damaged(`step ${at} names component ${component}, there are ${this.components.length}`);
     if (cause > at) throw new Damaged(`step ${at} names a later step, ${cause}, as its cause`);
     const key = this.subject(type, step, at);
