@@ -39,13 +39,18 @@ async function bundle(live) {
   const output = (Array.isArray(result) ? result[0] : result).output;
   const chunks = output.filter((part) => part.type === "chunk");
   if (chunks.length !== 1) throw new Error(`one file of code was expected, not ${chunks.map((c) => c.fileName).join(", ")}`);
-  const css = output.filter((part) => part.type === "asset" && part.fileName.endsWith(".css")).map((part) => part.source).join("\n");
+  const css = output
+    .filter((part) => part.type === "asset" && part.fileName.endsWith(".css"))
+    .map((part) => part.source)
+    .join("\n");
   return { js: chunks[0].code, css: String(css) };
 }
 
 function sourceHash() {
   const walk = (folder) =>
-    readdirSync(join(here, folder), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? walk(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`]));
+    readdirSync(join(here, folder), { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`],
+    );
   const paths = [...walk("src"), ...FILES].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   return digest(paths.map((path) => `${path}\t${digest(readFileSync(join(here, path)))}\n`).join(""));
 }

@@ -16,7 +16,13 @@ export interface KeyRow {
 }
 
 const run = () => app.run !== undefined;
-const on = (keys: string, shown: string, what: string, act: () => void, when: () => boolean = run): KeyRow => ({ keys: keys.split(" "), shown, what, act, when });
+const on = (keys: string, shown: string, what: string, act: () => void, when: () => boolean = run): KeyRow => ({
+  keys: keys.split(" "),
+  shown,
+  what,
+  act,
+  when,
+});
 const selected = () => run() && app.selected >= 0;
 const timeline = () => run() && app.view === "timeline";
 
@@ -33,7 +39,15 @@ export const KEYS: KeyRow[] = [
   on("c", "c", "To the cause of this step", () => app.toCause()),
   on("e", "e", "To the first effect of this step", () => app.toEffect()),
   on("/", "/", "Find an object", () => (app.dialog = "search")),
-  ...VIEWS.map((view, i) => on(String(i + 1), String(i + 1), `View: ${view}`, () => (app.view = view), () => run() && (view !== "do" || app.live))),
+  ...VIEWS.map((view, i) =>
+    on(
+      String(i + 1),
+      String(i + 1),
+      `View: ${view}`,
+      () => (app.view = view),
+      () => run() && (view !== "do" || app.live),
+    ),
+  ),
   on("i", "i", "Show or hide the inspector", () => (app.side = !app.side)),
   on("v", "v", "Drawing or table", () => (app.asTable = !app.asTable)),
   on("+ =", "+", "Timeline: closer", () => timelineKeys.zoom(0.6), timeline),
@@ -44,11 +58,23 @@ export const KEYS: KeyRow[] = [
   on("Shift+ArrowUp", "Shift ↑", "Timeline: scroll back in time", () => timelineKeys.pan(-0.25), timeline),
   on("Shift+ArrowDown", "Shift ↓", "Timeline: scroll on in time", () => timelineKeys.pan(0.25), timeline),
   on("l", "l", "Copy a link to what is shown", () => void copyLink()),
-  on("o", "o", "Open a file", () => (app.dialog = "open"), () => true),
+  on(
+    "o",
+    "o",
+    "Open a file",
+    () => (app.dialog = "open"),
+    () => true,
+  ),
   on("x", "x", "Save the run as a file", exportDocument),
   on("s", "s", "Save this view as SVG", exportSvg),
   on("t", "t", "Theme: system, light, dark", nextTheme, () => true),
-  on("?", "?", "These keys", () => (app.dialog = "help"), () => true),
+  on(
+    "?",
+    "?",
+    "These keys",
+    () => (app.dialog = "help"),
+    () => true,
+  ),
   on("Escape", "Esc", "Close, or select nothing", () => app.select(-1), selected),
 ];
 

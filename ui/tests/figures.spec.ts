@@ -26,7 +26,10 @@ it("a run inside its page opens from disk, its first view in under a second", as
   const packed = gzipSync(readFileSync(file("rollout"))).toString("base64");
   const page = readFileSync(`${DIST}single.html`, "utf8");
   expect(page.split("<!--ksim-document-->").length).toBe(2);
-  writeFileSync(path, page.replace("<!--ksim-document-->", () => `<script type="application/json" id="ksim-document">${JSON.stringify(packed)}</script>`));
+  writeFileSync(
+    path,
+    page.replace("<!--ksim-document-->", () => `<script type="application/json" id="ksim-document">${JSON.stringify(packed)}</script>`),
+  );
   const context = await (await launch()).newContext();
   const tab = await context.newPage();
   const wrong: string[] = [];

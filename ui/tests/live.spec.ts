@@ -31,9 +31,22 @@ class Cluster {
     if (token !== "secret") json({ kind: "Status", reason: "Unauthorized", message: "Unauthorized" }, 401);
     else if (path.startsWith("/ksim/v1/view")) this.view(path, response);
     else if (path === "/apis") json({ groups: [{ preferredVersion: { groupVersion: "apps/v1" } }] });
-    else if (path === "/api/v1") json({ groupVersion: "v1", resources: [{ name: "pods", kind: "Pod", singularName: "pod", shortNames: ["po"], namespaced: true }] });
-    else if (path === "/apis/apps/v1") json({ groupVersion: "apps/v1", resources: [{ name: "deployments", kind: "Deployment", singularName: "deployment", shortNames: ["deploy"], namespaced: true }] });
-    else if (path.includes("/pods")) json({ kind: "Table", columnDefinitions: [{ name: "Name", priority: 0 }, { name: "Status", priority: 0 }], rows: [{ cells: ["web-1", "Running"], object: { metadata: { namespace: "default" } } }] });
+    else if (path === "/api/v1")
+      json({ groupVersion: "v1", resources: [{ name: "pods", kind: "Pod", singularName: "pod", shortNames: ["po"], namespaced: true }] });
+    else if (path === "/apis/apps/v1")
+      json({
+        groupVersion: "apps/v1",
+        resources: [{ name: "deployments", kind: "Deployment", singularName: "deployment", shortNames: ["deploy"], namespaced: true }],
+      });
+    else if (path.includes("/pods"))
+      json({
+        kind: "Table",
+        columnDefinitions: [
+          { name: "Name", priority: 0 },
+          { name: "Status", priority: 0 },
+        ],
+        rows: [{ cells: ["web-1", "Running"], object: { metadata: { namespace: "default" } } }],
+      });
     else if (path.includes("forbidden")) json({ kind: "Status", reason: "Forbidden", message: "this is not allowed" }, 403);
     else json({});
   };
@@ -81,7 +94,9 @@ it("scaling shows what is sent, sends it when confirmed, and not otherwise", asy
   await page.waitForSelector("[data-view=do]");
   await page.getByRole("spinbutton", { name: "replicas" }).fill("7");
   await page.getByRole("button", { name: "Scale …" }).click();
-  expect(await page.getByRole("dialog").innerText()).toMatch(/Scale Deployment fastapi-k8s to 7[\s\S]*PATCH \/apis\/apps\/v1\/namespaces\/default\/deployments\/fastapi-k8s\/scale/);
+  expect(await page.getByRole("dialog").innerText()).toMatch(
+    /Scale Deployment fastapi-k8s to 7[\s\S]*PATCH \/apis\/apps\/v1\/namespaces\/default\/deployments\/fastapi-k8s\/scale/,
+  );
   await page.getByRole("button", { name: "Do not" }).click();
   expect(cluster.changes()).toEqual([]);
   await page.getByRole("button", { name: "Scale …" }).click();
@@ -135,7 +150,9 @@ it("YAML with an error says line and column and cannot be sent; good YAML is app
   await page.getByRole("button", { name: "Apply …" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Send" }).click();
   await page.getByText("✓ Apply Deployment web").waitFor();
-  expect(cluster.changes()[0]).toContain('PATCH /apis/apps/v1/namespaces/default/deployments/web?fieldManager=ksim-page&fieldValidation=Strict {"apiVersion":"apps/v1"');
+  expect(cluster.changes()[0]).toContain(
+    'PATCH /apis/apps/v1/namespaces/default/deployments/web?fieldManager=ksim-page&fieldValidation=Strict {"apiVersion":"apps/v1"',
+  );
   await page.screenshot({ path: `${SHOTS}do-light.png` });
   await done();
 });

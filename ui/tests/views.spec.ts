@@ -135,7 +135,14 @@ it("everything is reached by the keyboard alone, and ? lists the keys that act n
   await page.keyboard.press("Escape");
   await page.keyboard.press("n");
   expect(await page.getByRole("slider").inputValue()).toBe("202");
-  for (const [key, view] of [["2", "timeline"], ["3", "inspector"], ["4", "traffic"], ["5", "etcd"], ["6", "compare"], ["1", "overview"]]) {
+  for (const [key, view] of [
+    ["2", "timeline"],
+    ["3", "inspector"],
+    ["4", "traffic"],
+    ["5", "etcd"],
+    ["6", "compare"],
+    ["1", "overview"],
+  ]) {
     await page.keyboard.press(key);
     expect(await page.locator("[data-view]").getAttribute("data-view")).toBe(view);
   }
@@ -152,7 +159,11 @@ it("everything is reached by the keyboard alone, and ? lists the keys that act n
 it("a page without a run says what to do, and a damaged file what is wrong with it and where", async () => {
   const { page, done } = await blank();
   expect(await page.locator("body").innerText()).toMatch(/no run is open/i);
-  for (const [text, told] of [["", /is empty/], ["{", /Line 1 is not JSON/], ['{"format":"other"}', /no ksim-view\/v1 document/]] as const) {
+  for (const [text, told] of [
+    ["", /is empty/],
+    ["{", /Line 1 is not JSON/],
+    ['{"format":"other"}', /no ksim-view\/v1 document/],
+  ] as const) {
     await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.setInputFiles("[data-open=show]", { name: "damaged.json", mimeType: "application/json", buffer: Buffer.from(text) });
     expect(await page.getByRole("alert").last().innerText()).toMatch(told);
@@ -206,11 +217,25 @@ it("text from manifests stays text", async () => {
   const evil = '<img src=x onerror="window.__evil=1"><script>window.__evil=1</script>';
   const lines = [
     { format: "ksim-view/v1", name: evil, about: evil, epoch: 0, seed: 1, server: "", profile: "" },
-    { from: 0, components: ["user"], keys: [["ConfigMap", "v1", "default", evil]], watches: [], deliveries: [], steps: [[0, 0, 0, "b"], [1, 0, 0, "c", 0, 5, 0, { data: { [evil]: evil }, metadata: { name: evil } }, evil]] },
+    {
+      from: 0,
+      components: ["user"],
+      keys: [["ConfigMap", "v1", "default", evil]],
+      watches: [],
+      deliveries: [],
+      steps: [
+        [0, 0, 0, "b"],
+        [1, 0, 0, "c", 0, 5, 0, { data: { [evil]: evil }, metadata: { name: evil } }, evil],
+      ],
+    },
     { end: 2, verdicts: [] },
   ];
   await page.getByRole("button", { name: "Open", exact: true }).click();
-  await page.setInputFiles("[data-open=show]", { name: "evil.json", mimeType: "application/json", buffer: Buffer.from(lines.map((l) => JSON.stringify(l)).join("\n")) });
+  await page.setInputFiles("[data-open=show]", {
+    name: "evil.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(lines.map((l) => JSON.stringify(l)).join("\n")),
+  });
   await page.waitForSelector("[data-view]");
   await visit(page, `view=inspector&step=1&object=${encodeURIComponent(`ConfigMap/default/${evil}`)}`);
   expect(await page.locator(".yaml").innerText()).toContain("<script>");

@@ -59,12 +59,22 @@ export async function scale(kind: string, namespace: string, name: string, repli
   if (!Number.isInteger(replicas) || replicas < 0) throw new Error(`${replicas} is no number of replicas`);
   const resource = await resourceNamed(kind);
   const body = JSON.stringify({ spec: { replicas } });
-  return { title: `Scale ${resource.kind} ${name} to ${replicas}`, requests: [{ method: "PATCH", path: `${pathOf(resource, namespace, name)}/scale?fieldManager=${MANAGER}`, type: "application/merge-patch+json", body }], harms: false };
+  return {
+    title: `Scale ${resource.kind} ${name} to ${replicas}`,
+    requests: [{ method: "PATCH", path: `${pathOf(resource, namespace, name)}/scale?fieldManager=${MANAGER}`, type: "application/merge-patch+json", body }],
+    harms: false,
+  };
 }
 
 export async function remove(kind: string, namespace: string, name: string): Promise<Plan> {
   const resource: Resource = await resourceNamed(kind);
-  return { title: `Delete ${resource.kind} ${name}`, requests: [{ method: "DELETE", path: pathOf(resource, namespace, name), type: "application/json", body: JSON.stringify({ propagationPolicy: "Background" }) }], harms: true };
+  return {
+    title: `Delete ${resource.kind} ${name}`,
+    requests: [
+      { method: "DELETE", path: pathOf(resource, namespace, name), type: "application/json", body: JSON.stringify({ propagationPolicy: "Background" }) },
+    ],
+    harms: true,
+  };
 }
 
 const fault = (title: string, value: Json): Plan => ({ title, requests: [control({ fault: value })], harms: true });
@@ -75,7 +85,9 @@ export const faults = {
     fault(`Crash a container of pod ${pod}`, { container: { pod: { name: pod }, namespace, ...(container ? { container } : {}), crash: code } }),
   node: (name: string, state: string) => fault(`Node ${name}: ${state}`, { node: { name, state } }),
   hold: (process: string, kind: string, seconds: number, node = "") =>
-    fault(`Hold the watch of ${process}${kind ? ` on ${kind}` : ""} for ${seconds} s`, { holdWatch: { process, ...(node ? { node } : {}), ...(kind ? { kind } : {}), for: `${seconds}s` } }),
+    fault(`Hold the watch of ${process}${kind ? ` on ${kind}` : ""} for ${seconds} s`, {
+      holdWatch: { process, ...(node ? { node } : {}), ...(kind ? { kind } : {}), for: `${seconds}s` },
+    }),
   partition: (process: string, seconds: number, node = "") =>
     ({
       title: `Cut ${process}${node ? ` on ${node}` : ""} off from the API server for ${seconds} s`,
@@ -85,6 +97,10 @@ export const faults = {
       ],
       harms: true,
     }) satisfies Plan,
-  etcd: (state: string, seconds: number) => fault(state === "healthy" ? "etcd is healthy again" : `etcd: ${state} for ${seconds} s`, { etcd: { state, ...(state === "healthy" ? {} : { for: `${seconds}s` }) } }),
-  stop: (process: string, seconds: number, node = "") => fault(`Stop ${process} for ${seconds} s`, { stop: { process, ...(node ? { node } : {}), for: `${seconds}s` } }),
+  etcd: (state: string, seconds: number) =>
+    fault(state === "healthy" ? "etcd is healthy again" : `etcd: ${state} for ${seconds} s`, {
+      etcd: { state, ...(state === "healthy" ? {} : { for: `${seconds}s` }) },
+    }),
+  stop: (process: string, seconds: number, node = "") =>
+    fault(`Stop ${process} for ${seconds} s`, { stop: { process, ...(node ? { node } : {}), for: `${seconds}s` } }),
 };

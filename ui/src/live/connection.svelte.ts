@@ -40,7 +40,11 @@ class Connection {
           return;
         }
         if (error instanceof Damaged) app.fail("What the server sent cannot be read", error);
-        else if (this.state !== "gone") app.tell("bad", `The server does not answer (${(error as Error).message}). ${app.run ? "What is shown is what was known by then; trying again." : "Trying again."}`);
+        else if (this.state !== "gone")
+          app.tell(
+            "bad",
+            `The server does not answer (${(error as Error).message}). ${app.run ? "What is shown is what was known by then; trying again." : "Trying again."}`,
+          );
         this.state = "gone";
         this.generation = 0;
         await new Promise((done) => setTimeout(done, AGAIN));
@@ -51,7 +55,8 @@ class Connection {
   private async poll(): Promise<void> {
     const from = this.generation === 0 ? 0 : (this.reader.run?.steps.length ?? 0);
     const answer = await fetch(`/ksim/v1/view?generation=${this.generation}&from=${from}`, { headers: this.headers() });
-    if (answer.status === 401 || answer.status === 403) throw new Refused("The server does not accept this page's token. Open the address that ksim serve printed.");
+    if (answer.status === 401 || answer.status === 403)
+      throw new Refused("The server does not accept this page's token. Open the address that ksim serve printed.");
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     const lines = (await answer.text()).split("\n");
     const standing: Standing = JSON.parse(lines[0]);

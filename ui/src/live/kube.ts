@@ -82,7 +82,14 @@ async function discover(): Promise<Resource[]> {
   return lists.flatMap((list) =>
     list.resources
       .filter((r: Json) => !r.name.includes("/"))
-      .map((r: Json) => ({ kind: r.kind, plural: r.name, singular: r.singularName || r.kind.toLowerCase(), shortNames: r.shortNames ?? [], namespaced: r.namespaced, apiVersion: list.groupVersion })),
+      .map((r: Json) => ({
+        kind: r.kind,
+        plural: r.name,
+        singular: r.singularName || r.kind.toLowerCase(),
+        shortNames: r.shortNames ?? [],
+        namespaced: r.namespaced,
+        apiVersion: list.groupVersion,
+      })),
   );
 }
 

@@ -94,20 +94,32 @@ async function list(words: Words, kind: string, name: string): Promise<string> {
   if (table.kind !== "Table") return yaml(table);
   if (!table.rows?.length) return `No resources found${words.all || !resource.namespaced ? "" : ` in ${words.namespace} namespace`}.`;
   const columns = table.columnDefinitions.map((c: Json, i: number) => ({ ...c, i })).filter((c: Json) => !c.priority || output === "wide");
-  const rows = table.rows.map((row: Json) => [...(words.all ? [row.object?.metadata?.namespace ?? ""] : []), ...columns.map((c: Json) => String(row.cells[c.i] ?? ""))]);
+  const rows = table.rows.map((row: Json) => [
+    ...(words.all ? [row.object?.metadata?.namespace ?? ""] : []),
+    ...columns.map((c: Json) => String(row.cells[c.i] ?? "")),
+  ]);
   return align([[...(words.all ? ["NAMESPACE"] : []), ...columns.map((c: Json) => c.name.toUpperCase())], ...rows]);
 }
 
 function align(rows: string[][]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] + 3))).join("").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] + 3)))
+        .join("")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 async function describe(words: Words, kind: string, name: string): Promise<string> {
   const resource = await resourceNamed(kind);
   const object = await get(pathOf(resource, words.namespace, name));
   delete object.metadata?.managedFields;
-  const events = await get(`/api/v1/namespaces/${encodeURIComponent(object.metadata?.namespace ?? "default")}/events?fieldSelector=${encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=${resource.kind}`)}`);
+  const events = await get(
+    `/api/v1/namespaces/${encodeURIComponent(object.metadata?.namespace ?? "default")}/events?fieldSelector=${encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=${resource.kind}`)}`,
+  );
   const rows = (events.items ?? []).map((e: Json) => [e.type ?? "", e.reason ?? "", String(e.count ?? 1), e.message ?? e.note ?? ""]);
   return `${yaml(object)}\nEvents:\n${rows.length ? align([["TYPE", "REASON", "COUNT", "MESSAGE"], ...rows]) : "<none>"}`;
 }
@@ -119,5 +131,8 @@ async function logs(words: Words): Promise<string> {
   if (container) query.set("container", container);
   if (words.flags.tail) query.set("tailLines", words.flags.tail);
   if (words.flags.previous) query.set("previous", "true");
-  return (await send({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(words.namespace)}/pods/${encodeURIComponent(pod)}/log?${query}` })) || "(nothing was written)";
+  return (
+    (await send({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(words.namespace)}/pods/${encodeURIComponent(pod)}/log?${query}` })) ||
+    "(nothing was written)"
+  );
 }

@@ -39,9 +39,14 @@ function reason(a: Run, b: Run, step: number, left: Json[], right: Json[]): stri
   if (one >= 0 && other >= 0 && left[3] === "c" && a.keys[one].id === b.keys[other].id) {
     const [before, after] = [a.at(one, step), b.at(other, step)];
     const changes = told(before, after);
-    if (changes.length) return `${a.keys[one].kind} ${a.keys[one].name}: ${changes.slice(0, 4).map((c) => changeWords(c, before, after)).join("; ")}`;
+    if (changes.length)
+      return `${a.keys[one].kind} ${a.keys[one].name}: ${changes
+        .slice(0, 4)
+        .map((c) => changeWords(c, before, after))
+        .join("; ")}`;
   }
-  if (left[0] !== right[0] && same(left.slice(1), right.slice(1))) return `The same happens, ${Math.abs(left[0] - right[0]) / 1000} ms ${left[0] < right[0] ? "later" : "earlier"} on the right.`;
+  if (left[0] !== right[0] && same(left.slice(1), right.slice(1)))
+    return `The same happens, ${Math.abs(left[0] - right[0]) / 1000} ms ${left[0] < right[0] ? "later" : "earlier"} on the right.`;
   return `${words(a, step)} · ${words(b, step)}`;
 }
 
@@ -56,7 +61,8 @@ export interface ObjectDifference {
 }
 
 const LEFT_OUT = new Set(["Event", "Lease"]);
-const STAMPS = /\/(resourceVersion|uid|creationTimestamp|lastTransitionTime|lastUpdateTime|startedAt|startTime|finishedAt|generation|observedGeneration|containerID)$/;
+const STAMPS =
+  /\/(resourceVersion|uid|creationTimestamp|lastTransitionTime|lastUpdateTime|startedAt|startTime|finishedAt|generation|observedGeneration|containerID)$/;
 
 /** What differs between the states at two moments; stamps, Events and Leases are left out. */
 export function objectDifferences(a: Run, stepA: number, b: Run, stepB: number): ObjectDifference[] {
@@ -71,9 +77,16 @@ export function objectDifferences(a: Run, stepA: number, b: Run, stepB: number):
     if (one === undefined || other === undefined) found.push({ ...row, text: one === undefined ? "only on the right" : "only on the left" });
     else {
       const changes = told(one, other).filter((change) => !STAMPS.test(change.path));
-      if (changes.length) found.push({ ...row, text: changes.slice(0, 3).map((c) => changeWords(c, one, other)).join("; ") + (changes.length > 3 ? `; ${changes.length - 3} more` : "") });
+      if (changes.length)
+        found.push({
+          ...row,
+          text:
+            changes
+              .slice(0, 3)
+              .map((c) => changeWords(c, one, other))
+              .join("; ") + (changes.length > 3 ? `; ${changes.length - 3} more` : ""),
+        });
     }
   }
   return found;
 }
-

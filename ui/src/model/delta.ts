@@ -25,17 +25,17 @@ export function apply(old: Json, delta: Json): Json {
 export function touched(delta: Json, at = "", into: string[] = []): string[] {
   if (!delta) return into;
   if ("v" in delta) into.push(at);
-  for (const name of Object.keys(delta.s ?? {})) into.push(`${at}/${escape(name)}`);
-  for (const name of delta.d ?? []) into.push(`${at}/${escape(name)}`);
-  for (const name of Object.keys(delta.m ?? {})) touched(delta.m[name], `${at}/${escape(name)}`, into);
+  for (const name of Object.keys(delta.s ?? {})) into.push(`${at}/${toSegment(name)}`);
+  for (const name of delta.d ?? []) into.push(`${at}/${toSegment(name)}`);
+  for (const name of Object.keys(delta.m ?? {})) touched(delta.m[name], `${at}/${toSegment(name)}`, into);
   return into;
 }
 
 /** One segment of a JSON pointer. */
-export function escape(name: string): string {
+export function toSegment(name: string): string {
   return name.includes("~") || name.includes("/") ? name.replaceAll("~", "~0").replaceAll("/", "~1") : name;
 }
 
-export function unescape(segment: string): string {
+export function fromSegment(segment: string): string {
   return segment.replaceAll("~1", "/").replaceAll("~0", "~");
 }

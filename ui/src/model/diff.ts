@@ -1,6 +1,6 @@
 // What is different between two states, as leaf paths (JSON pointers), and paths in the words people use for them.
 
-import { escape, type Json, unescape } from "./delta";
+import { toSegment, type Json, fromSegment } from "./delta";
 
 export interface FieldChange {
   /** JSON pointer. */
@@ -12,7 +12,7 @@ export interface FieldChange {
 }
 
 /** Fields that change with every write and say nothing. */
-const NOISE = new Set(["/metadata/resourceVersion", "/metadata/generation"]);
+const NOISE = new Set(["/metadata/resourceVersion", "/metadata/generation", "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"]);
 
 /** The fields that differ, deepest first found, at most `limit`. Shared parts are skipped by identity. */
 export function diff(before: Json, after: Json, limit = 500): FieldChange[] {
@@ -37,7 +37,7 @@ function walk(before: Json, after: Json, at: string, found: FieldChange[], limit
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   for (const name of names) {
     const [old, now] = [Object.hasOwn(before, name) ? before[name] : undefined, Object.hasOwn(after, name) ? after[name] : undefined];
-    walk(old, now, `${at}/${escape(name)}`, found, limit);
+    walk(old, now, `${at}/${toSegment(name)}`, found, limit);
   }
 }
 
@@ -56,7 +56,7 @@ export function same(a: Json, b: Json): boolean {
 /** `/status/conditions/2/status` as `status.conditions[Ready].status`: list members by their name or type where they have one. */
 export function pathWords(path: string, state: Json): string {
   let [words, here] = ["", state];
-  for (const segment of path.split("/").slice(1).map(unescape)) {
+  for (const segment of path.split("/").slice(1).map(fromSegment)) {
     if (Array.isArray(here)) {
       const member = here[Number(segment)];
       const name = isMap(member) ? (member.type ?? member.name ?? member.key ?? segment) : segment;
@@ -77,7 +77,11 @@ export function short(value: Json, most = 60): string {
   if (Array.isArray(value)) return value.length === 1 ? "1 entry" : `${value.length} entries`;
   if (isMap(value)) {
     const text = JSON.stringify(value);
-    return text.length > most ? `{${Object.keys(value).join(", ").slice(0, most - 3)}…}` : text;
+    return text.length > most
+      ? `{${Object.keys(value)
+          .join(", ")
+          .slice(0, most - 3)}…}`
+      : text;
   }
   return String(value);
 }

@@ -27,7 +27,9 @@ export function decisions(run: Run, key: number): number[] {
 
 /** The last decision at a step. */
 export function decision(run: Run, key: number, step: number): Decision | undefined {
-  const at = decisions(run, key).filter((s) => s <= step).pop();
+  const at = decisions(run, key)
+    .filter((s) => s <= step)
+    .pop();
   if (at === undefined) return undefined;
   const spec = run.at(key, at)?.spec ?? {};
   const written = run.effects(at).find((s) => run.keyOfStep[s] === key && run.typeOf(s) === "c");
@@ -36,10 +38,19 @@ export function decision(run: Run, key: number, step: number): Decision | undefi
   const current = said ? Number(said[2]) : (run.at(key, at)?.status?.currentReplicas ?? 0);
   const metrics = (spec.metrics ?? []).map((metric: Json, i: number) => measure(metric, status.currentMetrics?.[i], current));
   const [wants, result] = said ? [Number(said[1]), Number(said[3])] : [undefined, undefined];
-  const why = (status.conditions ?? []).find((c: Json) => c.type === "ScalingLimited" && c.status === "True") ?? (status.conditions ?? []).find((c: Json) => c.type === "AbleToScale");
+  const why =
+    (status.conditions ?? []).find((c: Json) => c.type === "ScalingLimited" && c.status === "True") ??
+    (status.conditions ?? []).find((c: Json) => c.type === "AbleToScale");
   return {
-    step: at, current, metrics, wants, result, text: run.steps[at][5], reasons: run.steps[at][6] ?? [],
-    limits: wants === undefined ? [] : limits(spec, current, wants, result ?? wants), message: why?.message ?? "",
+    step: at,
+    current,
+    metrics,
+    wants,
+    result,
+    text: run.steps[at][5],
+    reasons: run.steps[at][6] ?? [],
+    limits: wants === undefined ? [] : limits(spec, current, wants, result ?? wants),
+    message: why?.message ?? "",
   };
 }
 
@@ -90,8 +101,11 @@ export function history(run: Run, key: number): Point[] {
     const kind = metric?.type ? metric.type.charAt(0).toLowerCase() + metric.type.slice(1) : "";
     const current = metric?.[kind]?.current ?? {};
     points.push({
-      time: run.time[step], step, measured: current.averageUtilization ?? quantity(current.averageValue),
-      replicas: state.status.currentReplicas ?? 0, desired: state.status.desiredReplicas ?? 0,
+      time: run.time[step],
+      step,
+      measured: current.averageUtilization ?? quantity(current.averageValue),
+      replicas: state.status.currentReplicas ?? 0,
+      desired: state.status.desiredReplicas ?? 0,
     });
   });
   return points;

@@ -57,7 +57,8 @@ export function decode(hash: string): { place: Place; wrong: string[] } {
 export function misfits(place: Place, run: Run): string[] {
   const wrong: string[] = [];
   if (place.run !== undefined && place.run !== run.head.name) wrong.push(`the link is about the run “${place.run}”, this is “${run.head.name}”`);
-  if (place.step !== undefined && place.step > run.last) wrong.push(`the link points at step ${place.step}, this run has ${run.steps.length} (the last one is shown)`);
+  if (place.step !== undefined && place.step > run.last)
+    wrong.push(`the link points at step ${place.step}, this run has ${run.steps.length} (the last one is shown)`);
   if (place.object !== undefined && !run.byId.has(place.object)) wrong.push(`there is no ${place.object} in this run`);
   return wrong;
 }

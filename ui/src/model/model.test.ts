@@ -73,7 +73,16 @@ describe("reading", () => {
     const watches = whole.watches.map((w) => [w.component, w.kind, w.filter]);
     for (let from = 0; from < whole.steps.length; from += 50) {
       const first = from === 0;
-      reader.take(JSON.stringify({ from, components: first ? whole.components : [], keys: first ? keys : [], watches: first ? watches : [], steps: whole.steps.slice(from, from + 50), deliveries: [] }));
+      reader.take(
+        JSON.stringify({
+          from,
+          components: first ? whole.components : [],
+          keys: first ? keys : [],
+          watches: first ? watches : [],
+          steps: whole.steps.slice(from, from + 50),
+          deliveries: [],
+        }),
+      );
     }
     const grown = reader.done();
     const web = key(whole, "Deployment/default/fastapi-k8s");
@@ -111,9 +120,16 @@ describe("states", () => {
   });
 
   it("tells differences by path and in words", () => {
-    const [before, after] = [{ status: { conditions: [{ type: "Ready", status: "False" }] }, a: 1 }, { status: { conditions: [{ type: "Ready", status: "True" }] }, b: 2 }];
+    const [before, after] = [
+      { status: { conditions: [{ type: "Ready", status: "False" }] }, a: 1 },
+      { status: { conditions: [{ type: "Ready", status: "True" }] }, b: 2 },
+    ];
     const found = diff(before, after);
-    expect(found.map((c) => changeWords(c, before, after)).sort()).toEqual(["a removed (was 1)", "b set to 2", "status.conditions[Ready].status: False → True"]);
+    expect(found.map((c) => changeWords(c, before, after)).sort()).toEqual([
+      "a removed (was 1)",
+      "b set to 2",
+      "status.conditions[Ready].status: False → True",
+    ]);
     expect(pathWords("/metadata/annotations/a.b~1c", {})).toBe('metadata.annotations["a.b/c"]');
   });
 });
@@ -298,12 +314,19 @@ describe("words", () => {
   });
 
   it("reads quantities", () => {
-    expect([quantity("250m"), quantity("64Mi"), quantity("1.5"), quantity("1e3"), quantity("x"), quantity(2)]).toEqual([0.25, 67108864, 1.5, 1000, undefined, 2]);
+    expect([quantity("250m"), quantity("64Mi"), quantity("1.5"), quantity("1e3"), quantity("x"), quantity(2)]).toEqual([
+      0.25,
+      67108864,
+      1.5,
+      1000,
+      undefined,
+      2,
+    ]);
     expect([amount("cpu", 0.25), amount("cpu", 4), amount("memory", 67108864)]).toEqual(["250m", "4", "64Mi"]);
   });
 
   it("writes YAML that says what it means, with a path for each line", () => {
-    const value = { a: "yes", b: ["x", { c: "1", d: [] }], e: { f: "two\nlines\n" }, g: null, "on": true, h: "0644", i: "a: b" };
+    const value = { a: "yes", b: ["x", { c: "1", d: [] }], e: { f: "two\nlines\n" }, g: null, on: true, h: "0644", i: "a: b" };
     expect(yaml(value)).toBe('a: "yes"\nb:\n- x\n- c: "1"\n  d: []\ne:\n  f: |\n    two\n    lines\ng: null\nh: "0644"\ni: "a: b"\n"on": true\n');
     expect(lines(value).find((l) => l.key === "c")?.path).toBe("/b/1/c");
   });

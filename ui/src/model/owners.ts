@@ -64,7 +64,8 @@ function gather(tree: Tree): number[] {
 export function counts(run: Run, tree: Tree, step: number, cache: Cache): Counts {
   const { kind } = run.keys[tree.key];
   const { spec, status } = tree.state;
-  const desired = kind === "DaemonSet" ? status?.desiredNumberScheduled : kind === "Job" ? (spec?.completions ?? 1) : kind === "CronJob" ? undefined : (spec?.replicas ?? 1);
+  const desired =
+    kind === "DaemonSet" ? status?.desiredNumberScheduled : kind === "Job" ? (spec?.completions ?? 1) : kind === "CronJob" ? undefined : (spec?.replicas ?? 1);
   const alive = tree.pods.filter((key) => !run.at(key, step)?.metadata?.deletionTimestamp);
   const ready = alive.filter((key) => pod(run.at(key, step)).mood === "ok").length;
   return { desired, actual: alive.length, ready, believed: cache.podsUnder(tree) };

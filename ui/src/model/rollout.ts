@@ -62,8 +62,21 @@ export function rollout(run: Run, key: number, step: number): Rollout | undefine
   const mayGo = Math.max(0, Math.min(old, wanted - fewest - unready));
   const done = old === 0 && (fresh?.available ?? 0) >= replicas && sum((row) => row.pods) === replicas;
   return {
-    strategy, replicas, surge, unavailable, most, fewest, total: sum((row) => row.pods), available, updated: fresh?.pods ?? 0,
-    mayMake, mayGo, sets, done, waits: done ? [] : waits(run, state, step, fresh), decided: decided(run, key, step),
+    strategy,
+    replicas,
+    surge,
+    unavailable,
+    most,
+    fewest,
+    total: sum((row) => row.pods),
+    available,
+    updated: fresh?.pods ?? 0,
+    mayMake,
+    mayGo,
+    sets,
+    done,
+    waits: done ? [] : waits(run, state, step, fresh),
+    decided: decided(run, key, step),
   };
 }
 
@@ -75,7 +88,16 @@ function setRows(run: Run, state: Json, step: number): SetRow[] {
     if (ownerOf(set)?.uid !== state.metadata.uid) continue;
     const revision = set.metadata?.annotations?.["deployment.kubernetes.io/revision"] ?? "";
     const status = set.status ?? {};
-    rows.push({ key, name: run.keys[key].name, revision, isNew: false, wanted: set.spec?.replicas ?? 1, pods: status.replicas ?? 0, ready: status.readyReplicas ?? 0, available: status.availableReplicas ?? 0 });
+    rows.push({
+      key,
+      name: run.keys[key].name,
+      revision,
+      isNew: false,
+      wanted: set.spec?.replicas ?? 1,
+      pods: status.replicas ?? 0,
+      ready: status.readyReplicas ?? 0,
+      available: status.availableReplicas ?? 0,
+    });
     if (newest < 0 || Number(revision) > Number(rows[newest].revision)) newest = rows.length - 1;
   }
   if (newest >= 0) rows[newest].isNew = true;
@@ -85,7 +107,8 @@ function setRows(run: Run, state: Json, step: number): SetRow[] {
 function waits(run: Run, state: Json, step: number, fresh: SetRow | undefined): Rollout["waits"] {
   const found: Rollout["waits"] = [];
   if (state.spec?.paused) found.push({ text: "it is paused: kubectl rollout resume", key: -1 });
-  if ((state.status?.observedGeneration ?? 0) < (state.metadata?.generation ?? 0)) found.push({ text: "the controller has not seen the last change of its spec yet", key: -1 });
+  if ((state.status?.observedGeneration ?? 0) < (state.metadata?.generation ?? 0))
+    found.push({ text: "the controller has not seen the last change of its spec yet", key: -1 });
   if (!fresh) return [...found, { text: "no replica set has this template yet", key: -1 }];
   for (const key of run.byKind.get("Pod") ?? []) {
     const state = run.at(key, step);
@@ -102,7 +125,8 @@ function whyNotReady(state: Json): string {
   if (!summary.node) return "the scheduler has not looked at it yet";
   const probe = state.spec?.containers?.find((c: Json) => c.readinessProbe)?.readinessProbe;
   const running = (state.status?.containerStatuses ?? []).some((c: Json) => c.state?.running);
-  if (running && probe) return `its container runs, its readiness probe has not succeeded yet (first after ${probe.initialDelaySeconds ?? 0} s, then every ${probe.periodSeconds ?? 10} s)`;
+  if (running && probe)
+    return `its container runs, its readiness probe has not succeeded yet (first after ${probe.initialDelaySeconds ?? 0} s, then every ${probe.periodSeconds ?? 10} s)`;
   return summary.status;
 }
 

@@ -90,7 +90,9 @@ export function requested(pod: Json, name: string): number {
 function taints(pod: Json, node: Json): string[] {
   const tolerated = (taint: Json) =>
     (pod.spec?.tolerations ?? []).some(
-      (t: Json) => (!t.effect || t.effect === taint.effect) && (t.operator === "Exists" ? !t.key || t.key === taint.key : t.key === taint.key && (t.value ?? "") === (taint.value ?? "")),
+      (t: Json) =>
+        (!t.effect || t.effect === taint.effect) &&
+        (t.operator === "Exists" ? !t.key || t.key === taint.key : t.key === taint.key && (t.value ?? "") === (taint.value ?? "")),
     );
   return (node.spec?.taints ?? [])
     .filter((taint: Json) => taint.effect !== "PreferNoSchedule" && !tolerated(taint))

@@ -50,13 +50,19 @@ export function endpoints(run: Run, states: Json[]): Endpoint[] {
 /** The endpoints in the store, and as each reader of EndpointSlices knows them. */
 export function views(run: Run, key: number, step: number): { stored: Endpoint[]; views: View[] } {
   const keys = slices(run, key, step);
-  const stored = endpoints(run, keys.map((slice) => run.at(slice, step)));
+  const stored = endpoints(
+    run,
+    keys.map((slice) => run.at(slice, step)),
+  );
   const readers = run.watches.filter((watch) => watch.kind === "EndpointSlice" && !watch.component.includes("controller"));
   const nodes = run.present("Node", step).map((node) => run.keys[node].name);
   const found: View[] = [];
   for (const watch of readers) {
     const revision = revisionKnown(watch, run.time[step]);
-    const known = endpoints(run, keys.map((slice) => run.state(slice, run.versionAtRevision(slice, revision))));
+    const known = endpoints(
+      run,
+      keys.map((slice) => run.state(slice, run.versionAtRevision(slice, revision))),
+    );
     const view = { revision, endpoints: known, current: same(known, stored) };
     if (watch.component === "kube-proxy") for (const node of nodes) found.push({ reader: `kube-proxy on ${node}`, ...view });
     else found.push({ reader: watch.component, ...view });

@@ -31,7 +31,10 @@ export function traffic(run: Run, until: number, most = 120): Traffic | undefine
   const start = Math.floor(from / width) * width;
   const bins: Bin[] = [];
   for (let time = start; time <= to; time += width) bins.push({ time, ok: 0, failed: 0, byPod: new Map(), latencies: [] });
-  const [pods, reasons] = [new Map<string, { name: string; total: number; failed: number }>(), new Map<string, { reason: string; count: number; first: number }>()];
+  const [pods, reasons] = [
+    new Map<string, { name: string; total: number; failed: number }>(),
+    new Map<string, { reason: string; count: number; first: number }>(),
+  ];
   let [total, failures] = [0, 0];
   for (const step of steps) {
     if (step > until) break;
@@ -56,7 +59,10 @@ export function traffic(run: Run, until: number, most = 120): Traffic | undefine
     }
   }
   return {
-    width, bins, total, failed: failures,
+    width,
+    bins,
+    total,
+    failed: failures,
     pods: [...pods.values()].sort((a, b) => b.total - a.total || a.name.localeCompare(b.name)),
     reasons: [...reasons.values()].sort((a, b) => b.count - a.count),
   };
@@ -89,6 +95,8 @@ export function replicaSeries(run: Run): { name: string; points: [number, number
 export function cpuSeries(run: Run): { name: string; points: [number, number][] }[] {
   return (run.byKind.get("HorizontalPodAutoscaler") ?? []).map((key) => ({
     name: `${run.keys[key].name} CPU of request`,
-    points: history(run, key).filter((p) => p.measured !== undefined).map((p) => [p.time, p.measured as number]),
+    points: history(run, key)
+      .filter((p) => p.measured !== undefined)
+      .map((p) => [p.time, p.measured as number]),
   }));
 }

@@ -1,7 +1,7 @@
 // An object as lines of YAML, each with the path of its field: for showing, marking and blaming. Members are in the order
 // kubectl prints them. Not a general emitter: what it writes reads back as the same value.
 
-import { escape, type Json } from "./delta";
+import { toSegment, type Json } from "./delta";
 import { isMap } from "./diff";
 
 export interface Line {
@@ -27,7 +27,7 @@ export function lines(value: Json): Line[] {
 function map(value: Json, depth: number, path: string, out: Line[], dash: boolean): void {
   let first = dash;
   for (const name of Object.keys(value).sort()) {
-    member(name, value[name], depth, `${path}/${escape(name)}`, out, first);
+    member(name, value[name], depth, `${path}/${toSegment(name)}`, out, first);
     first = false;
   }
 }
@@ -61,7 +61,8 @@ function block(value: string, depth: number, path: string, out: Line[], line: Li
 }
 
 function scalar(value: Json): string {
-  if (typeof value === "string") return PLAIN.test(value) && !MEANING.test(value) && !value.includes(": ") && !/[:\s]$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string")
+    return PLAIN.test(value) && !MEANING.test(value) && !value.includes(": ") && !/[:\s]$/.test(value) ? value : JSON.stringify(value);
   if (Array.isArray(value)) return "[]";
   if (isMap(value)) return "{}";
   return String(value);

@@ -93,7 +93,9 @@ export class SvgPen implements Pen {
 
   text(x: number, y: number, text: string, color: string, anchor = "left", bold = false): void {
     const at = anchor === "center" ? "middle" : anchor === "right" ? "end" : "start";
-    this.parts.push(`<text x="${n(x)}" y="${n(y)}" fill="${color}" font-size="${SIZE}" font-family="${escapeXml(this.font)}" font-weight="${bold ? 600 : 400}" text-anchor="${at}">${escapeXml(text)}</text>`);
+    this.parts.push(
+      `<text x="${n(x)}" y="${n(y)}" fill="${color}" font-size="${SIZE}" font-family="${escapeXml(this.font)}" font-weight="${bold ? 600 : 400}" text-anchor="${at}">${escapeXml(text)}</text>`,
+    );
   }
 }
 

@@ -52,7 +52,9 @@ function boxOf(style: CSSStyleDeclaration, box: DOMRect, x: number, y: number, o
   const all = sides.every((side) => border(side) > 0);
   if (seen || all) {
     const stroke = all ? ` stroke="${style.borderTopColor}" stroke-width="${border("Top")}"` : "";
-    out.push(`<rect x="${x}" y="${y}" width="${w}" height="${h}" rx="${Number.parseFloat(style.borderTopLeftRadius) || 0}" fill="${seen ? fill : "none"}"${stroke}/>`);
+    out.push(
+      `<rect x="${x}" y="${y}" width="${w}" height="${h}" rx="${Number.parseFloat(style.borderTopLeftRadius) || 0}" fill="${seen ? fill : "none"}"${stroke}/>`,
+    );
   }
   if (!all && border("Bottom") > 0) out.push(`<line x1="${x}" x2="${x + w}" y1="${y + h}" y2="${y + h}" stroke="${style.borderBottomColor}"/>`);
 }

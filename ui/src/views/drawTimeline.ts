@@ -58,12 +58,24 @@ function background(pen: Pen, scene: Scene): void {
   const { colors, width, lanes } = scene;
   lanes.forEach((lane, i) => {
     const y = AXIS + i * LANE;
-    pen.line([[0, y], [width, y]], colors.faint);
+    pen.line(
+      [
+        [0, y],
+        [width, y],
+      ],
+      colors.faint,
+    );
     pen.text(GUTTER - 12, y + LANE / 2 + 4, fit(lane.label), colors.ink, "right");
   });
   for (const [at, label] of ticks(scene)) {
     const px = place(scene, at);
-    pen.line([[px, AXIS - 4], [px, height(lanes)]], colors.faint);
+    pen.line(
+      [
+        [px, AXIS - 4],
+        [px, height(lanes)],
+      ],
+      colors.faint,
+    );
     pen.text(px, AXIS - 8, label, colors.muted, "center");
   }
 }
@@ -102,7 +114,13 @@ function marks(pen: Pen, scene: Scene, lane: Lane, y: number): void {
       const px = place(scene, scene.axis === "time" ? watch.times[i] : run.stepAtTime(watch.times[i]));
       if (px > scene.width) break;
       if (px < GUTTER || px - drawn < 2) continue;
-      pen.line([[px, y - 4], [px, y + 4]], colors.muted);
+      pen.line(
+        [
+          [px, y - 4],
+          [px, y + 4],
+        ],
+        colors.muted,
+      );
       drawn = px;
     }
   }
@@ -123,7 +141,15 @@ function dense(pen: Pen, scene: Scene, lane: Lane, y: number, first: number, las
   }
   for (const [px, n] of bins) {
     const h = Math.min(LANE / 2 - 3, 2 + Math.log2(n) * 1.6);
-    pen.shape([[px, y - h], [px + 1.6, y - h], [px + 1.6, y + h], [px, y + h]], scene.colors.muted);
+    pen.shape(
+      [
+        [px, y - h],
+        [px + 1.6, y - h],
+        [px + 1.6, y + h],
+        [px, y + h],
+      ],
+      scene.colors.muted,
+    );
   }
 }
 
@@ -135,25 +161,92 @@ function mark(pen: Pen, scene: Scene, step: number, y: number): void {
   const own = scene.selected >= 0 && run.keyOfStep[step] === scene.selected;
   const color = own ? colors.accent : colors.muted;
   if (type === "c") pen.circle(px, y, s[6] === 1 ? 3 : 4, s[6] === 2 ? colors.panel : color, s[6] === 2 ? color : undefined);
-  else if (type === "r") pen.shape([[px - 3, y - 3], [px + 3, y - 3], [px + 3, y + 3], [px - 3, y + 3]], s[5] ? color : colors.panel, color);
-  else if (type === "s") pen.shape([[px, y - 5], [px + 5, y], [px, y + 5], [px - 5, y]], s[4].chosen ? color : colors.bad);
-  else if (type === "a") pen.shape([[px - 4, y - 5], [px + 5, y], [px - 4, y + 5]], colors.ink);
-  else if (type === "d") pen.shape([[px + 2, y - 5], [px + 2, y + 5], [px - 1, y + 5], [px - 1, y - 5]], s[5] ? colors.bad : colors.muted);
+  else if (type === "r")
+    pen.shape(
+      [
+        [px - 3, y - 3],
+        [px + 3, y - 3],
+        [px + 3, y + 3],
+        [px - 3, y + 3],
+      ],
+      s[5] ? color : colors.panel,
+      color,
+    );
+  else if (type === "s")
+    pen.shape(
+      [
+        [px, y - 5],
+        [px + 5, y],
+        [px, y + 5],
+        [px - 5, y],
+      ],
+      s[4].chosen ? color : colors.bad,
+    );
+  else if (type === "a")
+    pen.shape(
+      [
+        [px - 4, y - 5],
+        [px + 5, y],
+        [px - 4, y + 5],
+      ],
+      colors.ink,
+    );
+  else if (type === "d")
+    pen.shape(
+      [
+        [px + 2, y - 5],
+        [px + 2, y + 5],
+        [px - 1, y + 5],
+        [px - 1, y - 5],
+      ],
+      s[5] ? colors.bad : colors.muted,
+    );
   else if (type === "f" || type === "x" || (type === "h" && (s[9] || s[7] >= 500))) cross(pen, px, y, colors.bad);
-  else if (type === "n" && /exited|Failed|BackOff|Unhealthy|OOM/.test(s[5])) pen.shape([[px, y - 5], [px + 5, y + 4], [px - 5, y + 4]], colors.bad);
-  else pen.line([[px, y - 4], [px, y + 4]], color, 2);
+  else if (type === "n" && /exited|Failed|BackOff|Unhealthy|OOM/.test(s[5]))
+    pen.shape(
+      [
+        [px, y - 5],
+        [px + 5, y + 4],
+        [px - 5, y + 4],
+      ],
+      colors.bad,
+    );
+  else
+    pen.line(
+      [
+        [px, y - 4],
+        [px, y + 4],
+      ],
+      color,
+      2,
+    );
 }
 
 function cross(pen: Pen, px: number, y: number, color: string): void {
-  pen.line([[px - 4, y - 4], [px + 4, y + 4]], color, 2);
-  pen.line([[px - 4, y + 4], [px + 4, y - 4]], color, 2);
+  pen.line(
+    [
+      [px - 4, y - 4],
+      [px + 4, y + 4],
+    ],
+    color,
+    2,
+  );
+  pen.line(
+    [
+      [px - 4, y + 4],
+      [px + 4, y - 4],
+    ],
+    color,
+    2,
+  );
 }
 
 function arrows(pen: Pen, scene: Scene): void {
   const { run, step, colors } = scene;
   for (const effect of run.effects(step, 24)) arrow(pen, scene, step, effect, colors.muted, 1, []);
   const links = chain(run, step);
-  for (let i = 1; i < links.length; i++) arrow(pen, scene, links[i].step, links[i - 1].step, colors.accent, i === 1 ? 2.2 : i < 5 ? 1.2 : 0.6, links[i].seen ? [4, 3] : []);
+  for (let i = 1; i < links.length; i++)
+    arrow(pen, scene, links[i].step, links[i - 1].step, colors.accent, i === 1 ? 2.2 : i < 5 ? 1.2 : 0.6, links[i].seen ? [4, 3] : []);
 }
 
 function arrow(pen: Pen, scene: Scene, from: number, to: number, color: string, width: number, dash: number[]): void {
@@ -164,7 +257,14 @@ function arrow(pen: Pen, scene: Scene, from: number, to: number, color: string, 
   const bend = Math.max(14, Math.min(60, Math.abs(x2 - x1) / 2));
   const lift = a === b ? -14 : 0;
   pen.curve([x1, a], [x1 + bend, a + lift], [x2 - bend, b + lift], [x2 - 4, b], color, width, dash);
-  pen.shape([[x2 - 1, b], [x2 - 8, b - 3.5], [x2 - 8, b + 3.5]], color);
+  pen.shape(
+    [
+      [x2 - 1, b],
+      [x2 - 8, b - 3.5],
+      [x2 - 8, b + 3.5],
+    ],
+    color,
+  );
 }
 
 function laneY(scene: Scene, step: number): number | undefined {
@@ -177,7 +277,14 @@ function moment(pen: Pen, scene: Scene): void {
   const { colors, step, lanes } = scene;
   const px = x(scene, step);
   if (px < GUTTER || px > scene.width) return;
-  pen.line([[px, AXIS - 6], [px, height(lanes)]], colors.accent, 1);
+  pen.line(
+    [
+      [px, AXIS - 6],
+      [px, height(lanes)],
+    ],
+    colors.accent,
+    1,
+  );
   const y = laneY(scene, step);
   if (y === undefined) return;
   pen.circle(px, y, 7, "transparent", colors.accent);
