@@ -10,8 +10,22 @@ import { DIST } from "./serve";
 
 afterAll(close);
 
-/** How much longer than on an idle machine things may take: as many times as more work waits than there are processors. */
-const SLACK = Math.max(1, loadavg()[0] / cpus().length);
+/** Milliseconds of processor that the pages' processes have used. */
+async function used(): Promise<number> {
+  const session = await (await launch()).newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.filter((p) => p.type === "renderer").reduce((sum, p) => sum + p.cpuTime * 1000, 0);
+}
+
+/** What something took: by the clock on an idle machine; on a busy one, where the clock tells of others, by the processor. */
+async function took(what: string, act: () => Promise<number>): Promise<number> {
+  const before = await used();
+  const clock = await act();
+  const processor = (await used()) - before;
+  console.log(`${what}: ${clock.toFixed(0)} ms by the clock, ${processor.toFixed(0)} ms of processor, load ${loadavg()[0].toFixed(1)} on ${cpus().length}`);
+  return loadavg()[0] > cpus().length ? Math.min(clock, processor) : clock;
+}
 
 function write(pods: number, steps: number): string {
   const path = `${tmpdir()}/ksim-${process.pid}-${pods}-${steps}.view.json`;
@@ -35,13 +49,14 @@ it("a run inside its page opens from disk, its first view in under a second", as
   const wrong: string[] = [];
   tab.on("console", (m) => m.type() === "error" && wrong.push(m.text()));
   tab.on("request", (r) => !r.url().startsWith("file:") && !r.url().startsWith("data:") && wrong.push(`asked for ${r.url()}`));
-  await tab.goto(`file://${path}`);
-  await tab.waitForSelector("[data-view]");
-  const shown = await tab.evaluate(() => performance.now());
-  console.log(`first view: ${Math.round(shown)} ms (slack ${SLACK.toFixed(1)})`);
+  const shown = await took("first view", async () => {
+    await tab.goto(`file://${path}`);
+    await tab.waitForSelector("[data-view]");
+    return tab.evaluate(() => performance.now());
+  });
   expect(await tab.locator("[data-view]").innerText()).toContain("docker-desktop");
   expect(wrong).toEqual([]);
-  expect(shown).toBeLessThan(1000 * SLACK);
+  expect(shown).toBeLessThan(1000);
   await context.close();
 });
 
@@ -52,21 +67,22 @@ it("a step takes less than 50 ms with 1,000 pods, in each view", async () => {
   for (const view of ["overview", "timeline", "etcd", "inspector"]) {
     await visit(page, `step=5000&view=${view}&object=Deployment/default/web`);
     await page.waitForTimeout(400);
-    const times = await page.evaluate(async () => {
-      const found: number[] = [];
-      for (let i = 0; i < 20; i++) {
-        const from = performance.now();
-        window.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
-        // The work is done when the page has been laid out anew.
-        await new Promise<void>((next) => queueMicrotask(() => queueMicrotask(next)));
-        document.body.getBoundingClientRect();
-        found.push(performance.now() - from);
-        await new Promise((next) => setTimeout(next, 5));
-      }
-      return found.sort((a, b) => a - b);
-    });
-    console.log(`step, ${view}: half under ${times[10].toFixed(1)} ms, slowest ${times[19].toFixed(1)} ms (slack ${SLACK.toFixed(1)})`);
-    expect(times[10], view).toBeLessThan(50 * SLACK);
+    const all = await took(`20 steps, ${view}`, () =>
+      page.evaluate(async () => {
+        let spent = 0;
+        for (let i = 0; i < 20; i++) {
+          const from = performance.now();
+          window.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+          // The work is done when the page has been laid out anew.
+          await new Promise<void>((next) => queueMicrotask(() => queueMicrotask(next)));
+          document.body.getBoundingClientRect();
+          spent += performance.now() - from;
+          await new Promise((next) => setTimeout(next, 5));
+        }
+        return spent;
+      }),
+    );
+    expect(all / 20, view).toBeLessThan(50);
   }
   expect(await page.getByRole("slider").inputValue()).toBe("5020");
   expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(6000);
@@ -77,17 +93,18 @@ it("200,000 steps open in under 5 seconds", async () => {
   const { page, done } = await blank();
   const path = write(1000, 200_000);
   await page.getByRole("button", { name: "Open", exact: true }).click();
-  const from = Date.now();
-  await page.setInputFiles("[data-open=show]", path);
-  await page.waitForSelector("[data-view]");
-  const took = Date.now() - from;
-  console.log(`200,000 steps (${Math.round(statSync(path).size / 1e6)} MB): ${took} ms (slack ${SLACK.toFixed(1)})`);
+  const opened = await took(`200,000 steps, ${Math.round(statSync(path).size / 1e6)} MB`, async () => {
+    const from = Date.now();
+    await page.setInputFiles("[data-open=show]", path);
+    await page.waitForSelector("[data-view]");
+    return Date.now() - from;
+  });
   await page.keyboard.press("End");
   expect(await page.locator(".where").innerText()).toContain("step 199999 of 199999");
   await page.keyboard.press("2");
   await page.keyboard.press("0");
   expect(await page.locator("canvas").count()).toBe(1);
-  expect(took).toBeLessThan(5000 * SLACK);
+  expect(opened).toBeLessThan(5000);
   await done();
 });
 
@@ -100,7 +117,7 @@ it("a paused page draws nothing and uses no time; a playing one goes on and stop
   const [frames, spent] = [await page.evaluate(() => window.__ksimFrames), await work()];
   await page.waitForTimeout(2000);
   expect(await page.evaluate(() => window.__ksimFrames)).toBe(frames);
-  expect((await work()) - spent).toBeLessThan(60 * SLACK);
+  expect((await work()) - spent).toBeLessThan(60 * Math.max(1, loadavg()[0] / cpus().length));
   await visit(page, "step=500");
   await page.keyboard.press("Space");
   await page.waitForFunction(() => document.querySelector<HTMLInputElement>("input[type=range]")?.value === "531", undefined, { timeout: 60_000 });

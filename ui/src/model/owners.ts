@@ -127,6 +127,17 @@ export function nodes(run: Run, step: number): NodeRow[] {
   return none.pods.length ? [...sorted, none] : sorted;
 }
 
+/** The rows of now, with those of before in their place where nothing on them is different: what is the same is not drawn anew. */
+export function sameRows(before: NodeRow[], now: NodeRow[]): NodeRow[] {
+  return now.map((row, i) => (before[i] && sameRow(before[i], row) ? before[i] : row));
+}
+
+function sameRow(a: NodeRow, b: NodeRow): boolean {
+  if (a.key !== b.key || a.name !== b.name || a.ready !== b.ready || a.cordoned !== b.cordoned || a.pods.length !== b.pods.length) return false;
+  if (a.taints.join() !== b.taints.join()) return false;
+  return a.pods.every((pod, i) => pod.key === b.pods[i].key && pod.summary === b.pods[i].summary);
+}
+
 function moods(): Record<Mood, number> {
   return { ok: 0, wait: 0, bad: 0, end: 0, done: 0 };
 }

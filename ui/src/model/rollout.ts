@@ -113,7 +113,8 @@ function waits(run: Run, state: Json, step: number, fresh: SetRow | undefined): 
   for (const key of run.byKind.get("Pod") ?? []) {
     const state = run.at(key, step);
     if (!state || ownerOf(state)?.name !== fresh.name || state.metadata?.namespace !== run.keys[fresh.key].namespace) continue;
-    if (pod(state).mood !== "ok") found.push({ text: `${run.keys[key].name} is not ready: ${whyNotReady(state)}`, key });
+    // The first few are told of; of the others the number is enough.
+    if (pod(state).mood !== "ok") found.push({ text: found.length < 5 ? `${run.keys[key].name} is not ready: ${whyNotReady(state)}` : "", key });
   }
   if (fresh.pods < fresh.wanted) found.push({ text: `${fresh.name} has ${fresh.pods} of ${fresh.wanted} pods it was told to have`, key: fresh.key });
   return found;
