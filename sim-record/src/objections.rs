@@ -154,12 +154,12 @@ mod tests {
         let plan = plan_of(
             "{apply: {objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: default}}, \
              {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Namespace, metadata: {name: other}}]}]}}, \
-             {cordon: {node: n}}, {delete: {object: {kind: pods, namespace: elsewhere}}}, {delete: {object: {kind: pv, name: a}}}",
+             {cordon: {node: worker}}, {delete: {object: {kind: pods, namespace: elsewhere}}}, {delete: {object: {kind: pv, name: a}}}",
         );
         let found = whats(outside(&plan));
         let expected = [
             "an object of the whole cluster: namespace/other",
-            "the schedulability of the node n",
+            "the schedulability of the node worker",
             "objects of the whole cluster: pv",
             "the namespace elsewhere",
         ];

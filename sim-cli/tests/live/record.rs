@@ -102,16 +102,24 @@ const WEB: &str = "- at: 0s
     - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
 - wait: {for: {object: {select: {kind: deploy, name: web}, like: {status: {availableReplicas: 2}}}}}";
 
+/// The seed of both runs.
+const SEED: &str = "1";
+
 /// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same objects pass
 /// through the same states at the same times, but for the jitter of a real clock, and the same events are told.
 #[test]
 fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
     let file = repository().join("scenarios/recorded/deploy.yaml");
     let traced = folder("trace").join("trace.jsonl");
-    let run =
-        Command::new(env!("CARGO_BIN_EXE_ksim")).args(["run", "-q"]).arg(&file).arg("--trace").arg(&traced).output().expect("it starts");
+    let run = Command::new(env!("CARGO_BIN_EXE_ksim"))
+        .args(["run", "-q", "--seed", SEED])
+        .arg(&file)
+        .arg("--trace")
+        .arg(&traced)
+        .output()
+        .expect("it starts");
     assert!(run.status.success(), "{run:?}");
-    let cluster = "cluster: {profile: docker-desktop, loadBalancer: false, workloads: [fastapi-k8s-recorded]}\nseed: 4";
+    let cluster = "cluster: {profile: docker-desktop, loadBalancer: false, workloads: [fastapi-k8s-recorded]}";
     let empty = folder("cluster").join("cluster.yaml");
     std::fs::write(
         &empty,
@@ -123,7 +131,7 @@ fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
     // A machine that is too busy to keep up at one speed is given more time.
     let mut told = vec![];
     for speed in ["6", "2"] {
-        let server = Server::start(&["--speed", speed, "--scenario", empty.to_str().expect("text")]);
+        let server = Server::start(&["--speed", speed, "--seed", SEED, "--scenario", empty.to_str().expect("text")]);
         let recording = Recording::of(&server.kubeconfig, &file, &["--speed", speed]);
         recording.run().is(0, &["made for it", "everything that was made is gone"]);
         assert_eq!(left(&server), Vec::<String>::new());

@@ -105,14 +105,19 @@ impl Trace {
 fn stable(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
-            Value::Object(kept.map(|(key, inner)| (key.clone(), stable(inner))).collect())
+            let kept = map.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str())).map(|(key, inner)| (key.clone(), stable(inner)));
+            // Annotations of which only times were left away are none.
+            Value::Object(kept.filter(|(key, inner)| key != "annotations" || inner.as_object().is_none_or(|a| !a.is_empty())).collect())
         }
         Value::Array(items) => {
             let mut items: Vec<Value> = items.iter().map(stable).collect();
             // Conditions are a set.
             if items.iter().all(|i| i["type"].is_string()) {
                 items.sort_by_key(|i| i["type"].to_string());
+            }
+            // So are endpoints: they come in the order of their pods' random names.
+            if items.iter().all(|i| i["targetRef"].is_object()) {
+                items.sort_by_key(Value::to_string);
             }
             Value::Array(items)
         }
