@@ -38,18 +38,7 @@ function save(name: string, type: string, parts: BlobPart[]): void {
 
 /** The document of a run, as it was read: what opens again in this page. */
 export function documentText(run: Run): string {
-  const deliveries = run.watches
-    .flatMap((watch) => watch.times.map((time, i) => [time, watch.index, watch.revisions[i]]))
-    .sort((a, b) => a[0] - b[0] || a[2] - b[2]);
-  const part = {
-    from: 0,
-    components: run.components,
-    keys: run.keys.map((key) => [key.kind, key.apiVersion, key.namespace, key.name]),
-    watches: run.watches.map((watch) => [watch.component, watch.kind, watch.filter]),
-    steps: run.steps,
-    deliveries,
-  };
-  return `${[run.head, part, { end: run.end, verdicts: run.verdicts }].map((line) => JSON.stringify(line)).join("\n")}\n`;
+  return `${[run.head, run.part(), { end: run.end, verdicts: run.verdicts }].map((line) => JSON.stringify(line)).join("\n")}\n`;
 }
 
 export function exportDocument(): void {

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterAll, expect, it } from "vitest";
-import { blank, close, file, read, SHOTS, visit } from "./page";
+import { blank, close, file, read, SHOTS, violationsOf, visit } from "./page";
 
 afterAll(close);
 
@@ -204,7 +204,46 @@ it("another branch takes the place of the first, which is kept to compare with",
   const text = await page.locator("[data-view=compare]").innerText();
   expect(text).toContain("First difference: step");
   expect(text).toContain("maxUnavailable: 1 → 0");
-  await page.getByRole("button", { name: "take up other" }).count();
   expect(await read(page, "right")).toContain("main");
   await done();
 });
+
+it("a fork keeps the branch it left, and the two are compared as the new one goes on", async () => {
+  const { page, cluster, done } = await live();
+  await page.waitForSelector("[data-view]");
+  await page.keyboard.press("6");
+  await page.getByLabel("Name of the branch or moment").fill("what-if");
+  await page.getByRole("button", { name: /^keep the present as this branch/ }).click();
+  await page.waitForTimeout(200);
+  expect(cluster.changes()).toEqual(['POST /ksim/v1/control {"fork":"what-if"}']);
+  cluster.branch = "what-if";
+  const more = {
+    from: 532,
+    components: [],
+    keys: [],
+    watches: [],
+    deliveries: [],
+    steps: [[61_800_000, 7, 0, "a", "kubectl scale deploy fastapi-k8s --replicas=3", 0]],
+  };
+  const standing = { generation: 1, branch: "what-if", branches: ["main"], now: 61_800_000, speed: "1", restart: false };
+  for (const response of cluster.waiting.splice(0)) response.end(`${JSON.stringify(standing)}\n${JSON.stringify(more)}\n`);
+  await page.getByText("branch what-if").waitFor();
+  const text = await page.locator("[data-view=compare]").innerText();
+  expect(text).toContain("First difference: step 532");
+  expect(text).toContain("The left one goes on");
+  expect(text).toContain("take up main");
+  await done();
+});
+
+for (const theme of ["light", "dark"]) {
+  it(`acting has no violation in the ${theme} theme, the question before it neither`, async () => {
+    const { page, done } = await live("#token=secret&view=do&object=Deployment/default/fastapi-k8s");
+    await page.waitForSelector("[data-view=do] .cm-content");
+    while ((await page.evaluate(() => document.documentElement.dataset.theme)) !== theme) await page.keyboard.press("t");
+    await page.screenshot({ path: `${SHOTS}do-${theme}.png` });
+    expect(await violationsOf(page)).toEqual([]);
+    await page.getByRole("button", { name: "Delete …" }).click();
+    expect(await violationsOf(page)).toEqual([]);
+    await done();
+  });
+}

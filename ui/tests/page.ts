@@ -3,12 +3,14 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Handler, serve } from "./serve";
 
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const SHOTS = fileURLToPath(new URL("../shots/", import.meta.url));
 export const VIEWS = ["overview", "timeline", "inspector", "traffic", "etcd", "compare"];
 let browser: Browser | undefined;
@@ -84,4 +86,15 @@ export async function visit(page: Page, place: string): Promise<void> {
 /** What a person reads in a part of the page. */
 export async function read(page: Page, name: string): Promise<string> {
   return (await page.getByRole("region", { name, exact: true }).first().innerText()).replace(/\s+/g, " ");
+}
+
+/** What axe-core finds wrong with what is shown. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  await page.evaluate(`${axe};0`).catch(() => undefined);
+  return page.evaluate(async () => {
+    // biome-ignore lint/suspicious/noExplicitAny: injected
+    const found = await (window as any).axe.run(document, { resultTypes: ["violations"] });
+    // biome-ignore lint/suspicious/noExplicitAny: injected
+    return found.violations.flatMap((v: any) => v.nodes.slice(0, 3).map((n: any) => `${v.id}: ${n.target} ${n.failureSummary?.slice(0, 200)}`));
+  });
 }

@@ -1,12 +1,10 @@
 // Each view: what a person sees in it, without a mouse, in both themes, without a violation axe-core knows.
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { afterAll, expect, it } from "vitest";
-import { blank, close, file, open, openMore, read, SHOTS, VIEWS, visit } from "./page";
+import { blank, close, file, open, openMore, read, SHOTS, VIEWS, violationsOf, visit } from "./page";
 
 afterAll(close);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const PLACES: Record<string, [string, string]> = {
   overview: ["rollout", "step=245&object=Deployment/default/fastapi-k8s"],
@@ -34,16 +32,6 @@ for (const view of VIEWS) {
       await done();
     });
   }
-}
-
-async function violationsOf(page: import("playwright-core").Page): Promise<string[]> {
-  await page.evaluate(`${axe};0`).catch(() => undefined);
-  return page.evaluate(async () => {
-    // biome-ignore lint/suspicious/noExplicitAny: injected
-    const found = await (window as any).axe.run(document, { resultTypes: ["violations"] });
-    // biome-ignore lint/suspicious/noExplicitAny: injected
-    return found.violations.flatMap((v: any) => v.nodes.slice(0, 3).map((n: any) => `${v.id}: ${n.target} ${n.failureSummary?.slice(0, 200)}`));
-  });
 }
 
 it("overview shows what is wanted, there, ready and believed, and marks what this step is about", async () => {

@@ -61,6 +61,8 @@ class Connection {
     const lines = (await answer.text()).split("\n");
     const standing: Standing = JSON.parse(lines[0]);
     const before = this.reader.run;
+    // The present went on as another branch: what there is up to here is the one it left.
+    if (!standing.restart && before && app.branch && standing.branch !== app.branch) app.keep(app.branch, before.copy());
     if (standing.restart) this.reader = new Reader();
     for (const line of lines.slice(1)) this.reader.take(line);
     this.take(standing, before);
@@ -74,6 +76,7 @@ class Connection {
     if (!run || run.steps.length === 0) return;
     run.end = Math.max(run.end, standing.now);
     app.live = true;
+    app.kept = app.kept.filter((kept) => kept.name !== standing.branch);
     if (standing.restart) {
       if (before && app.branch && app.branch !== standing.branch) app.keep(app.branch, before);
       app.branch = standing.branch;

@@ -87,6 +87,7 @@ describe("reading", () => {
     const grown = reader.done();
     const web = key(whole, "Deployment/default/fastapi-k8s");
     expect(grown.versions).toEqual(whole.versions);
+    expect(whole.copy().part()).toEqual(whole.part());
     expect(grown.at(web, grown.last)).toEqual(whole.at(web, whole.last));
   });
 });

@@ -90,6 +90,27 @@ export class Run {
     this.head = head;
   }
 
+  /** All of it as one part of a document. */
+  part(): Json {
+    const deliveries = this.watches.flatMap((watch) => watch.times.map((time, i) => [time, watch.index, watch.revisions[i]]));
+    return {
+      from: 0,
+      components: this.components,
+      keys: this.keys.map((key) => [key.kind, key.apiVersion, key.namespace, key.name]),
+      watches: this.watches.map((watch) => [watch.component, watch.kind, watch.filter]),
+      steps: this.steps,
+      deliveries: deliveries.sort((a, b) => a[0] - b[0] || a[2] - b[2]),
+    };
+  }
+
+  /** The run as it is now, which does not grow with this one. */
+  copy(): Run {
+    const copy = new Run(this.head);
+    copy.add(this.part());
+    copy.end = this.end;
+    return copy;
+  }
+
   /** Adds a part of the document. Throws `Damaged` and changes nothing that is shown when it does not fit. */
   add(part: Json): void {
     for (const list of ["components", "keys", "watches", "steps", "deliveries"]) {
