@@ -157,10 +157,10 @@ fn one(arguments: &RunArguments, format: Format, loaded: &Arc<sim_core::scenario
     let digest = (arguments.digest || arguments.repeat > 1).then(|| played.digest());
     let same = repeated(arguments.repeat, loaded, seed, digest)?;
     if let Some(path) = &arguments.trace {
-        write_lines(path, &mut |write| played.recording(write))?;
+        write_lines(path, |write| played.recording(write))?;
     }
     if let Some(path) = &arguments.view {
-        write_lines(path, &mut |write| played.view(&mut |part| write(&part.to_string())))?;
+        write_lines(path, |write| played.view(&mut |part| write(&part.to_string())))?;
     }
     if let Some(path) = &arguments.html {
         let page = page::of(&played).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -201,7 +201,7 @@ pub(crate) fn code_of(played: &Played) -> i32 {
 }
 
 /// Writes a file of lines, which `tell` gives one by one.
-fn write_lines(path: &Path, tell: &mut dyn FnMut(&mut dyn FnMut(&str))) -> Result<(), String> {
+fn write_lines(path: &Path, tell: impl FnOnce(&mut dyn FnMut(&str))) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("{}: {e}", path.display());
     let mut writer = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed)?);
     let mut failure = None;

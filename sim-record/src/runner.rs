@@ -248,7 +248,7 @@ impl Work<'_> {
     }
 
     /// The variables of the commands of a shell, and the file one of them names.
-    fn variables(&self, namespace: &str) -> Result<(Option<shell::Choice>, Vec<(String, String)>), Failure> {
+    fn variables(&self, namespace: &str) -> Result<(Option<shell::Choice>, Variables), Failure> {
         if !self.plan.runs_shell() {
             return Ok((None, vec![]));
         }
@@ -260,6 +260,9 @@ impl Work<'_> {
         Ok((Some(choice), variables))
     }
 }
+
+/// Variables of a shell by their names.
+type Variables = Vec<(String, String)>;
 
 /// Does the steps at their times.
 async fn play(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {

@@ -71,7 +71,7 @@ impl Files {
 
     /// Removes a directory with all below it; false if nothing was there that may be removed.
     pub fn remove_all(&mut self, path: &str) -> bool {
-        self.below(path).into_iter().fold(false, |any, file| self.forget(file) || any)
+        self.below(path).into_iter().map(|file| self.forget(file)).filter(|forgotten| *forgotten).count() > 0
     }
 
     fn forget(&mut self, path: String) -> bool {

@@ -17,22 +17,22 @@ const JOB_WARNING: &str = "child pods are preserved by default when jobs are del
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     /// The object is named.
-    ByName,
+    Named,
     /// It is one of those that a request for a collection selects.
-    ByCollection,
+    Collected,
     /// It is a pod that is evicted; policies and webhooks were asked about the eviction.
-    ByEviction,
+    Evicted,
 }
 
 impl ApiServer {
     pub(super) fn delete(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
         warn_of_orphans(key.kind, options, call);
-        self.delete_one(key, options, Asked::ByName, call)
+        self.delete_one(key, options, Asked::Named, call)
     }
 
     /// Deletes a pod whose eviction was admitted.
     pub(super) fn delete_evicted(&mut self, key: &ObjectKey, options: &DeleteOptions, call: &mut Call<'_>) -> Outcome<Object> {
-        self.delete_one(key, options, Asked::ByEviction, call)
+        self.delete_one(key, options, Asked::Evicted, call)
     }
 
     /// Deletes an object that is named in the request, or one of a collection.
@@ -41,9 +41,9 @@ impl ApiServer {
         let current = self.get(key, call)?;
         check_immortal(&current, call)?;
         check_preconditions(&current, options)?;
-        if asked != Asked::ByEviction {
+        if asked != Asked::Evicted {
             let attributes = Attributes::delete(&current);
-            let is_named = asked == Asked::ByName;
+            let is_named = asked == Asked::Named;
             self.ask_policies(&if is_named { attributes } else { Attributes { name: "", ..attributes } }, call)?;
             self.ask_webhooks_of_deletion(&current, call)?;
         }
@@ -102,7 +102,7 @@ impl ApiServer {
         warn_of_orphans(kind, options, call);
         let page = self.list_page(kind, namespace, selected, call)?;
         for item in &page.items {
-            match self.delete_one(&item.key(), options, Asked::ByCollection, call) {
+            match self.delete_one(&item.key(), options, Asked::Collected, call) {
                 // The first failure ends it; what is gone meanwhile is none. Components go on.
                 Err(status) if status.reason != Reason::NotFound && call.user.is_some() => return Err(status),
                 _ => {}

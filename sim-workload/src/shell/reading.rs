@@ -100,7 +100,7 @@ impl Shell {
 
     fn read_command(&mut self, host: &mut Host) -> Option<Turn> {
         let tty = host.stdin.as_ref().is_some_and(|stdin| stdin.tty);
-        let Some(mut reading) = self.frames.last_mut().and_then(|frame| frame.reads.take()) else { return None };
+        let mut reading = self.frames.last_mut().and_then(|frame| frame.reads.take())?;
         if tty && !reading.prompted {
             let prompt = self.prompt(&reading, host);
             self.emit(Stream::Stdout, prompt);

@@ -24,11 +24,11 @@ pub(super) fn differences(out: &mut String, row: &Row) {
     let most = row.differences.first().map_or(1.0, Difference::weight).max(1e-9);
     for (class, found) in classes {
         let count: u64 = found.iter().fold(0, |sum, d| sum.saturating_add(d.count));
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<div class=\"scroll\"><table class=\"differences\"><caption>{} <small>{count} ×, −{:.4} of the figures</small></caption><thead><tr>\
              <th scope=\"col\">×</th><th scope=\"col\">where</th><th scope=\"col\">what</th><th scope=\"col\">how</th>\
-             <th scope=\"col\">first at</th><th scope=\"col\">costs</th></tr></thead><tbody>\n",
+             <th scope=\"col\">first at</th><th scope=\"col\">costs</th></tr></thead><tbody>",
             escaped(class.name()),
             weight(&found)
         );

@@ -13,9 +13,9 @@ pub(super) fn overview(out: &mut String, rows: &[Row], floor: &Floor) {
     let ceiling = rows.iter().any(|row| row.ceiling.is_some());
     let caption = if ceiling { "Share of the ceiling: two recordings of the real cluster, held against each other" } else { "Figures" };
     let heads: String = FIGURES.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<div class=\"scroll\"><table class=\"overview\"><caption>{caption}</caption><thead><tr><th scope=\"col\">scenario</th>{heads}</tr></thead><tbody>\n"
+        "<div class=\"scroll\"><table class=\"overview\"><caption>{caption}</caption><thead><tr><th scope=\"col\">scenario</th>{heads}</tr></thead><tbody>"
     );
     for (index, row) in rows.iter().enumerate() {
         let _ = write!(out, "<tr><th scope=\"row\"><a href=\"#s{index}\">{}</a></th>", escaped(&row.name));

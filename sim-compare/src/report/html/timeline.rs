@@ -99,10 +99,10 @@ fn drawing(out: &mut String, comparer: &Comparer, row: &Row, lanes: &[Lane<'_>],
     let groups = lanes.windows(2).filter(|w| w[0].any().map(|t| &t.group) != w[1].any().map(|t| &t.group)).count();
     let height = AXIS + lanes.len() as f64 * LANE + groups as f64 * GAP + GAP;
     let full = scale.right() + MARGIN;
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<div class=\"scroll\" tabindex=\"0\"><svg class=\"timeline\" viewBox=\"0 0 {full:.0} {height}\" width=\"{full:.0}\" height=\"{height}\" role=\"img\" \
-         aria-labelledby=\"t{index}\"><title id=\"t{index}\">Timelines of {}; the table below says the same</title>\n",
+         aria-labelledby=\"t{index}\"><title id=\"t{index}\">Timelines of {}; the table below says the same</title>",
         escaped(&row.name)
     );
     axis(out, row, &scale, height);

@@ -137,7 +137,8 @@ fn what_is_wrong_with_an_answer_is_told() {
         told,
         format!("{begin} failed: Post \"https://127.0.0.1:1/convert?timeout=30s\": dial tcp 127.0.0.1:1: connect: connection refused")
     );
-    let cases: [(fn(&mut Value), &str); 11] = [
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 11] = [
         (
             |a| a["kind"] = "Other".into(),
             "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got apiextensions.k8s.io/v1, Kind=Other",

@@ -69,12 +69,15 @@ impl Controller for EndpointSliceMirroring {
     fn on_event(&mut self, event: &CacheEvent, _view: &mut View<'_>, wake: &mut Wake) {
         let key = ObjectKey { kind: Kind::Endpoints, ..event.object.key() };
         match (&event.object, &event.old) {
-            (Object::Service(new), Some(Object::Service(old))) if event.change == ChangeType::Modified => {
-                if has_selector(new) != has_selector(old) {
+            (Object::Service(new), old) => {
+                let before = match old {
+                    Some(Object::Service(old)) if event.change == ChangeType::Modified => has_selector(old),
+                    _ => true,
+                };
+                if has_selector(new) != before {
                     wake.now(key);
                 }
             }
-            (Object::Service(service), _) if !has_selector(service) => wake.now(key),
             (Object::Endpoints(new), old) => {
                 let before = matches!(old, Some(Object::Endpoints(old)) if is_mirrored(old));
                 if is_mirrored(new) || before {
