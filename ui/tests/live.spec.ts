@@ -189,7 +189,7 @@ it("a server that goes away is told, what was known stays, and it is found again
   expect(await page.locator("[data-view]").innerText()).toContain("docker-desktop");
   cluster.gone = false;
   await page.getByRole("alert").waitFor({ state: "detached" });
-  expect(await page.getByRole("group", { name: "The live cluster's clock" }).innerText()).toContain("● live");
+  expect(await page.getByRole("region", { name: "The live cluster's clock" }).innerText()).toContain("● live");
   await done();
 });
 
