@@ -25,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("view", &["cluster", "etcd"]),
 ];
 /// What every room may import.
-const SHARED: [&str; 5] = ["component", "credentials", "random", "time", "trace"];
+const SHARED: [&str; 6] = ["component", "credentials", "random", "shipped", "time", "trace"];
 /// Files may not grow beyond this without being named in `LONG`.
 const LINES_MAX: usize = 400;
 /// Files that are longer for now: this list only shrinks.

@@ -2,6 +2,7 @@
 //! One file per command. Exit codes: 0 all held, 1 an expectation failed, 2 wrong usage or input, 3 an invariant of ours
 //! broke, 4 no convergence, 5 a limit was reached, 6 not deterministic, 7 the scenario needs something not simulated.
 
+mod calibrate;
 mod compare;
 mod ctl;
 mod describe;
@@ -45,6 +46,8 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Serve the cluster through the Kubernetes API, for kubectl and other clients
     Serve(serve::ServeArguments),
+    /// Estimate how long things take on a cluster from recordings of it, and write a cluster profile
+    Calibrate(calibrate::CalibrateArguments),
     /// Steer a running server: pause, step, speed, until, faults, checkpoints, rewind, fork
     Ctl(ctl::CtlArguments),
     /// Print the kubeconfig of the running server
@@ -76,6 +79,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Get(arguments) => get::get(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Serve(arguments) => serve::serve(arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Ctl(arguments) => ctl::ctl(&arguments),
         Command::Kubeconfig(arguments) => serve::kubeconfig(&arguments),
         Command::Record(arguments) => record::record(arguments),

@@ -124,12 +124,13 @@ fn scenario(path: &Path) -> Result<(ScenarioFile, Loaded), String> {
     Ok((file, loaded))
 }
 
-fn profile(name: &str) -> Result<Profile, String> {
+/// A shipped profile, or the one in a file.
+pub(crate) fn profile(name: &str) -> Result<Profile, String> {
     if let Some(profile) = Profile::named(name) {
         return Ok(profile);
     }
     let text = std::fs::read_to_string(name).map_err(|e| format!("{name}: {e}; clusters are: {}, or a file", Profile::NAMES.join(", ")))?;
-    serde_yaml::from_str(&text).map_err(|e| format!("{name}: {e}"))
+    sim_core::scenario::profile_of(&text).map_err(|e| format!("{name}: {e}"))
 }
 
 /// Where the page is served: as told, or beside the API; on another machine's address only if told so.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sim_core::checks::{self, Violation};
-use sim_core::cluster::{Cluster, Settings};
+use sim_core::cluster::{Cluster, Profile, Settings};
 use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
 use sim_core::time::{MICROSECOND, SimTime};
 use sim_core::trace::recording;
@@ -89,6 +89,17 @@ pub fn play(loaded: &Arc<Loaded>, seed: u64, watch: &mut dyn FnMut(&Cluster, Sim
 
 /// Plays a scenario on a cluster with these settings.
 pub fn play_with(loaded: &Arc<Loaded>, seed: u64, settings: &Settings, watch: &mut dyn FnMut(&Cluster, SimTime)) -> Result<Played, String> {
+    play_on(scenario::profile(&loaded.scenario.cluster)?, loaded, seed, settings, watch)
+}
+
+/// Plays a scenario on a cluster made from this profile.
+pub fn play_on(
+    profile: Profile,
+    loaded: &Arc<Loaded>,
+    seed: u64,
+    settings: &Settings,
+    watch: &mut dyn FnMut(&Cluster, SimTime),
+) -> Result<Played, String> {
     let choice = &loaded.scenario.cluster;
     let mut workloads = ProfileSet::builtin();
     for name in &choice.workloads {
@@ -96,7 +107,7 @@ pub fn play_with(loaded: &Arc<Loaded>, seed: u64, settings: &Settings, watch: &m
             return Err(format!("there is no workload profile {name:?}"));
         }
     }
-    let cluster = Cluster::with(Arc::new(scenario::profile(choice)?), Arc::new(workloads), seed, settings)?;
+    let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), seed, settings)?;
     let mut player = Player::new(cluster, loaded.clone());
     let began = player.began();
     let outcome = player.play(&mut |cluster| watch(cluster, began));

@@ -16,6 +16,7 @@ pub mod kubelet;
 pub mod metrics_server;
 pub mod random;
 pub mod scenario;
+pub mod shipped;
 pub mod time;
 pub mod trace;
 pub mod view;

@@ -35,7 +35,7 @@ use crate::etcd::{Etcd, Health};
 use crate::kube_apiserver::{ApiServer, ApiServerConfig};
 use crate::kube_controller_manager::{KubeControllerManager, ManagerConfig};
 use crate::kube_proxy::KubeProxy;
-use crate::kube_scheduler::KubeScheduler;
+use crate::kube_scheduler::{KubeScheduler, SchedulerConfig};
 use crate::kubelet::Kubelet;
 use crate::metrics_server::MetricsServer;
 use crate::random::Random;
@@ -159,7 +159,7 @@ impl Cluster {
             deliveries: Deliveries::new(settings.remembers_deliveries),
             told: 0,
             manager: KubeControllerManager::new(&manager_config),
-            scheduler: KubeScheduler::new(Default::default()),
+            scheduler: KubeScheduler::new(SchedulerConfig { cycle: profile.scheduling_cycle, ..SchedulerConfig::default() }),
             kubelets: BTreeMap::new(),
             proxy: KubeProxy::new(),
             dns: Dns::new(),

@@ -1,10 +1,11 @@
 //! A cluster profile: which nodes there are, which images they hold, and how long things take.
-//! The shipped numbers were measured from recordings of a real v1.36.2 cluster (two CPUs, one node).
+//! The shipped numbers come from recordings of a real v1.36.2 cluster (two CPUs, one node), see `shipped`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::kubelet::{KubeletLatencies, NodeConfig, RegistryConfig};
 use crate::random::Latency;
+use crate::shipped;
 
 /// Everything a cluster is made from, besides the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Profile {
     /// How long messages take.
     #[serde(default)]
     pub links: LinkLatencies,
+    /// How long one scheduling cycle takes: the next pod is not looked at before.
+    #[serde(default = "scheduling_cycle")]
+    pub scheduling_cycle: Latency,
     /// How long a node's work takes.
     #[serde(default)]
     pub kubelet: KubeletLatencies,
@@ -36,6 +40,10 @@ pub struct Profile {
 
 fn yes() -> bool {
     true
+}
+
+fn scheduling_cycle() -> Latency {
+    shipped::latency("/schedulingCycle")
 }
 
 fn default_api_address() -> String {
@@ -61,11 +69,11 @@ pub struct LinkLatencies {
 impl Default for LinkLatencies {
     fn default() -> Self {
         LinkLatencies {
-            read: Latency([500, 900, 1_300, 2_000, 4_000]),
-            commit: Latency([1_500, 2_200, 2_800, 3_800, 7_000]),
-            answer: Latency([600, 900, 1_200, 1_700, 2_800]),
-            watch: Latency([250, 350, 500, 700, 1_200]),
-            command: Latency([85_000, 95_000, 105_000, 115_000, 140_000]),
+            read: shipped::latency("/links/read"),
+            commit: shipped::latency("/links/commit"),
+            answer: shipped::latency("/links/answer"),
+            watch: shipped::latency("/links/watch"),
+            command: shipped::latency("/links/command"),
         }
     }
 }
@@ -78,6 +86,7 @@ impl Profile {
             nodes: vec![NodeConfig::docker_desktop()],
             registry: RegistryConfig::default(),
             links: LinkLatencies::default(),
+            scheduling_cycle: scheduling_cycle(),
             kubelet: KubeletLatencies::default(),
             load_balancer: true,
             metrics_server: true,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::random::Latency;
+use crate::shipped;
 use crate::time::{Nanos, SECOND};
 
 /// The scheduler's settings.
@@ -36,7 +37,7 @@ impl Default for SchedulerConfig {
             scheduler_name: "default-scheduler".into(),
             host: "docker-desktop".into(),
             client_qps: (50, 100),
-            cycle: Latency([400, 700, 1_000, 1_500, 3_000]),
+            cycle: shipped::latency("/schedulingCycle"),
             pod_backoff: (SECOND, 10 * SECOND),
             percentage_of_nodes_to_score: 0,
             hard_pod_affinity_weight: 1,

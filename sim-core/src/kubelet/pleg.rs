@@ -105,13 +105,16 @@ impl Kubelet {
     }
 
     /// Renews the cache of a pod and tells its worker; several events reach it as one or as two updates.
+    /// A worker that waits for the cache has taken up its update already: it goes on first, and what it is told of now
+    /// waits for the sync after that.
     fn look_at(&mut self, uid: &Uid, context: &mut Context) {
         let Some(worker) = self.pods.get_mut(uid) else { return };
         let events = worker.relist();
+        self.try_sync(uid, context);
         if events == 0 {
             return;
         }
-        let merged = context.random.chance(self.config.latencies.events_merged_per_million);
+        let merged = events > 1 && context.random.chance(self.config.latencies.events_merged_per_million);
         for _ in 0..(if merged { 1 } else { events.min(2) }) {
             self.update(uid, context);
         }

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cluster::Profile;
+
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -85,9 +87,13 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterChoice {
-    /// A shipped profile.
+    /// A shipped profile, or a file with one, relative to the scenario (as `ksim calibrate` makes them).
     #[serde(default = "docker_desktop")]
     pub profile: String,
+    /// The profile of that file.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub own: Option<Box<Profile>>,
     /// Images that are on every node besides those of the profile, with their size (`150Mi`).
     #[serde(default)]
     pub images: BTreeMap<String, String>,
@@ -122,6 +128,7 @@ impl Default for ClusterChoice {
     fn default() -> Self {
         ClusterChoice {
             profile: docker_desktop(),
+            own: None,
             images: BTreeMap::new(),
             missing_images: vec![],
             nodes: None,

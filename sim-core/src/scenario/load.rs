@@ -9,6 +9,7 @@ use sim_apimachinery::yaml::{self, Document, Limits, Position, SpanTree};
 use super::expressions::{Expressions, compile_all};
 use super::format::{Apply, ObjectCondition, Scenario};
 use super::kustomize;
+use super::profile::{is_file, profile_of};
 use crate::time::Nanos;
 
 /// Something wrong with a file.
@@ -97,7 +98,21 @@ pub fn load(file: &str, text: &str, read: &mut dyn FnMut(&str) -> Result<String,
         loaded.manifests.insert(path, documents);
     }
     build_kustomizations(&mut loaded, read)?;
+    read_profile(&mut loaded, read)?;
     Ok(loaded)
+}
+
+/// The cluster profile, if the scenario names a file.
+fn read_profile(loaded: &mut Loaded, read: &mut dyn FnMut(&str) -> Result<String, String>) -> Result<(), Problem> {
+    let path = loaded.scenario.cluster.profile.clone();
+    if !is_file(&path) {
+        return Ok(());
+    }
+    let position = loaded.spans.nearest("cluster.profile");
+    let problem = |message| Problem { file: loaded.file.clone(), position, message, hint: "`ksim calibrate` writes such files".into() };
+    let profile = read(&path).and_then(|text| profile_of(&text).map_err(|e| format!("{path}: {e}"))).map_err(problem)?;
+    loaded.scenario.cluster.own = Some(Box::new(profile));
+    Ok(())
 }
 
 fn compiled(loaded: &Loaded) -> Result<Expressions, Problem> {
@@ -176,12 +191,12 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
             }
         }
     }
-    if crate::cluster::Profile::named(&scenario.cluster.profile).is_none() {
+    if !is_file(&scenario.cluster.profile) && crate::cluster::Profile::named(&scenario.cluster.profile).is_none() {
         let names = crate::cluster::Profile::NAMES.join(", ");
         return fail(
             "cluster.profile",
             format!("there is no cluster profile {:?}", scenario.cluster.profile),
-            &format!("shipped profiles: {names}"),
+            &format!("shipped profiles: {names}; or a file with one, ending in .yaml"),
         );
     }
     Ok(())

@@ -11,5 +11,5 @@ mod single;
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
 pub use player::{Ended, Outcome, Player, Progress, Standing, Verdict, describe, difference, like_text};
-pub use profile::profile;
+pub use profile::{changed, profile, profile_of};
 pub use single::inject_fault;

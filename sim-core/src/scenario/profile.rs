@@ -1,6 +1,7 @@
 //! The cluster a scenario asks for: a shipped profile with the scenario's changes.
 
 use sim_apimachinery::quantity::Quantity;
+use sim_apimachinery::yaml;
 
 use super::format::ClusterChoice;
 use crate::cluster::Profile;
@@ -9,9 +10,28 @@ use crate::kubelet::NodeConfig;
 /// A cluster has at most this many nodes.
 const NODES_MAX: u32 = 5000;
 
+/// Whether a scenario's `cluster.profile` names a file.
+pub(super) fn is_file(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// The profile a text holds, as `ksim calibrate` writes it.
+pub fn profile_of(text: &str) -> Result<Profile, String> {
+    let read = yaml::read(text, &yaml::Limits::default()).map_err(|e| format!("line {}: {}", e.position.line, e.message))?;
+    let value = read.documents.into_iter().next().ok_or("the file is empty")?.value;
+    serde_path_to_error::deserialize(value).map_err(|e| format!("no cluster profile: {e}"))
+}
+
 /// The profile a scenario asks for.
 pub fn profile(choice: &ClusterChoice) -> Result<Profile, String> {
-    let mut profile = Profile::named(&choice.profile).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
+    let own = choice.own.as_deref().cloned();
+    let base = own.or_else(|| Profile::named(&choice.profile)).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
+    changed(base, choice)
+}
+
+/// A profile with what a scenario changes about it.
+pub fn changed(base: Profile, choice: &ClusterChoice) -> Result<Profile, String> {
+    let mut profile = base;
     if let Some(count) = choice.nodes {
         if count == 0 || count > NODES_MAX {
             return Err(format!("a cluster has 1 to {NODES_MAX} nodes"));

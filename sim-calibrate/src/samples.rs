@@ -1,0 +1,243 @@
+//! The intervals a recording shows, by class, in milliseconds, and how its pods became ready.
+//! Real and simulated recordings are read by the same code, so what it gets wrong it gets wrong in both.
+//! Left out: pods that began before the recording, containers after the first, restarts.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sim_compare::{Change, Line, Recording, Watch};
+
+/// A first change later than this after a command is none of the command's.
+const COMMAND_MAX: f64 = 0.5;
+/// Pods further apart than this are not of one batch.
+const BATCH_MAX: f64 = 0.1;
+/// A readiness probe that begins later than this cannot succeed at the first look.
+const DELAY_MIN: i64 = 2;
+/// Around the period of its probe, a pod became ready by the sync that saw it running.
+const EXACT: (f64, f64) = (-0.15, 0.03);
+
+/// How pods became ready, counted: by which sync their readiness worker was woken last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wakes {
+    /// The one that saw the container running: a period later to the moment.
+    pub first: u64,
+    /// The one at the next relist: up to a second later.
+    pub second: u64,
+    /// A third: at the relist after that, at once or a period later.
+    pub third: u64,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Milliseconds by class.
+    pub of: BTreeMap<&'static str, Vec<f64>>,
+    /// How pods became ready.
+    pub wakes: Wakes,
+}
+
+impl Samples {
+    /// The samples of a recording.
+    pub fn of(recording: &Recording) -> Samples {
+        let mut walk = Walk::default();
+        for line in &recording.lines {
+            match line {
+                Line::Action { time, .. } => walk.command = Some(*time),
+                Line::Watch(watch) => walk.see(watch),
+                Line::Done { .. } => {}
+            }
+        }
+        walk.pods.into_values().for_each(|pod| pod.tell(&mut walk.samples));
+        walk.samples
+    }
+
+    /// Adds those of another recording, as if they had been seen so many times.
+    pub fn add(&mut self, other: &Samples, times: usize) {
+        for _ in 0..times {
+            other.of.iter().for_each(|(class, numbers)| self.of.entry(class).or_default().extend(numbers));
+            self.wakes.first += other.wakes.first;
+            self.wakes.second += other.wakes.second;
+            self.wakes.third += other.wakes.third;
+        }
+    }
+
+    fn put(&mut self, class: &'static str, from: Option<f64>, to: Option<f64>) {
+        if let (Some(from), Some(to)) = (from, to) {
+            self.of.entry(class).or_default().push((to - from) * 1000.0);
+        }
+    }
+}
+
+/// When a pod was first seen so, in seconds.
+#[derive(Clone, Debug, Default)]
+struct Pod {
+    added: Option<f64>,
+    bound: Option<f64>,
+    status: Option<f64>,
+    sandbox: Option<f64>,
+    running: Option<f64>,
+    ready: Option<f64>,
+    endpoint: Option<f64>,
+    deleted: Option<f64>,
+    stopped: Option<f64>,
+    gone: Option<f64>,
+    events: BTreeMap<String, f64>,
+    /// The period of its readiness probe, if that cannot succeed at once.
+    period: Option<f64>,
+}
+
+#[derive(Debug, Default)]
+struct Walk {
+    samples: Samples,
+    command: Option<f64>,
+    generations: BTreeMap<(String, String), i64>,
+    /// Since when a dependent of this owner is awaited.
+    awaited: BTreeMap<String, f64>,
+    last_of: BTreeMap<String, f64>,
+    pods: BTreeMap<String, Pod>,
+}
+
+impl Walk {
+    fn see(&mut self, watch: &Watch) {
+        match watch.kind() {
+            "Deployment" | "ReplicaSet" | "ConfigMap" | "Service" | "HorizontalPodAutoscaler" => self.see_owner(watch),
+            "Pod" => self.see_pod(watch),
+            "Event" => self.see_event(watch),
+            "EndpointSlice" => self.see_slice(watch),
+            _ => {}
+        }
+    }
+
+    fn see_owner(&mut self, watch: &Watch) {
+        let key = (watch.kind().to_owned(), watch.name().to_owned());
+        let generation = watch.object["metadata"]["generation"].as_i64().unwrap_or(0);
+        let wanted = self.generations.insert(key, generation) != Some(generation);
+        if !wanted || watch.change == Change::Deleted {
+            return;
+        }
+        if watch.kind() != "ReplicaSet" {
+            self.first_change(watch.time);
+        }
+        if watch.kind() == "ReplicaSet" && watch.change == Change::Added {
+            let since = self.awaited.remove(&owner(&watch.object));
+            self.samples.put("dependent", since, Some(watch.time));
+        }
+        if matches!(watch.kind(), "Deployment" | "ReplicaSet") {
+            self.awaited.insert(format!("{}/{}", watch.kind(), watch.name()), watch.time);
+        }
+    }
+
+    fn first_change(&mut self, time: f64) {
+        if let Some(began) = self.command.take().filter(|began| time - began < COMMAND_MAX) {
+            self.samples.put("command", Some(began), Some(time));
+        }
+    }
+
+    fn see_pod(&mut self, watch: &Watch) {
+        let (object, now) = (&watch.object, watch.time);
+        let owner = owner(object);
+        if watch.change == Change::Added && !self.pods.get(watch.name()).is_some_and(|p| p.added.is_some()) {
+            match self.awaited.remove(&owner) {
+                Some(since) => self.samples.put("dependent", Some(since), Some(now)),
+                None => {
+                    let before = self.last_of.get(&owner).copied().filter(|last| now - last < BATCH_MAX);
+                    self.samples.put("next-pod", before, Some(now));
+                }
+            }
+            self.last_of.insert(owner, now);
+        }
+        let pod = self.pods.entry(watch.name().to_owned()).or_default();
+        let deleting = pod.see(watch);
+        if deleting {
+            self.first_change(now);
+        }
+    }
+
+    fn see_event(&mut self, watch: &Watch) {
+        let about = &watch.object["involvedObject"];
+        if watch.change != Change::Added || about["kind"] != "Pod" {
+            return;
+        }
+        let (name, reason) = (about["name"].as_str().unwrap_or_default(), watch.object["reason"].as_str().unwrap_or_default());
+        self.pods.entry(name.to_owned()).or_default().events.entry(reason.to_owned()).or_insert(watch.time);
+    }
+
+    fn see_slice(&mut self, watch: &Watch) {
+        for endpoint in watch.object["endpoints"].as_array().into_iter().flatten() {
+            let name = endpoint["targetRef"]["name"].as_str().unwrap_or_default();
+            let Some(pod) = self.pods.get_mut(name).filter(|_| endpoint["conditions"]["ready"] == true) else { continue };
+            pod.endpoint.get_or_insert(watch.time);
+        }
+    }
+}
+
+impl Pod {
+    /// Notes what is new; says whether it is being deleted since now.
+    fn see(&mut self, watch: &Watch) -> bool {
+        let (object, now) = (&watch.object, watch.time);
+        let status = &object["status"];
+        let state = &status["containerStatuses"][0]["state"];
+        let mut note = |field: &mut Option<f64>, seen: bool| {
+            let fresh = seen && field.is_none();
+            if fresh {
+                *field = Some(now);
+            }
+            fresh
+        };
+        if note(&mut self.added, watch.change == Change::Added) {
+            self.period = slow_readiness(object);
+        }
+        note(&mut self.bound, object["spec"]["nodeName"].is_string());
+        note(&mut self.status, status["startTime"].is_string());
+        note(&mut self.sandbox, is_true(status, "PodReadyToStartContainers"));
+        note(&mut self.running, state["running"].is_object());
+        note(&mut self.ready, is_true(status, "Ready"));
+        let deleting = note(&mut self.deleted, object["metadata"]["deletionTimestamp"].is_string());
+        note(&mut self.stopped, self.deleted.is_some() && state["terminated"].is_object());
+        note(&mut self.gone, watch.change == Change::Deleted);
+        deleting
+    }
+
+    fn tell(self, samples: &mut Samples) {
+        if self.added.is_none() {
+            return;
+        }
+        let event = |reason: &str| self.events.get(reason).copied();
+        samples.put("bound", self.added, self.bound);
+        samples.put("first-status", self.bound, self.status);
+        samples.put("sandbox", self.status, self.sandbox);
+        samples.put("created", event("Pulled"), event("Created"));
+        samples.put("started", event("Created"), event("Started"));
+        samples.put("running", event("Started"), self.running);
+        samples.put("ready", self.running, self.ready);
+        samples.put("endpoint", self.ready, self.endpoint);
+        samples.put("killing", self.deleted, event("Killing"));
+        samples.put("stopped", event("Killing"), self.stopped);
+        samples.put("gone", self.stopped, self.gone);
+        if let (Some(running), Some(ready), Some(period)) = (self.running, self.ready, self.period) {
+            let beyond = ready - running - period;
+            match beyond {
+                _ if (EXACT.0..EXACT.1).contains(&beyond) => samples.wakes.first += 1,
+                _ if beyond < EXACT.0 || beyond > 1.0 + EXACT.1 => samples.wakes.third += 1,
+                _ => samples.wakes.second += 1,
+            }
+        }
+    }
+}
+
+/// The period of the first container's readiness probe, if it begins too late to succeed at the first look.
+fn slow_readiness(pod: &Value) -> Option<f64> {
+    let probe = &pod["spec"]["containers"][0]["readinessProbe"];
+    let begins = probe["initialDelaySeconds"].as_i64().unwrap_or(0);
+    (begins >= DELAY_MIN).then(|| probe["periodSeconds"].as_f64().unwrap_or(10.0))
+}
+
+fn is_true(status: &Value, condition: &str) -> bool {
+    status["conditions"].as_array().into_iter().flatten().any(|c| c["type"] == condition && c["status"] == "True")
+}
+
+/// The owner of an object, as `Kind/name`; `/` if it has none.
+fn owner(object: &Value) -> String {
+    let owner = &object["metadata"]["ownerReferences"][0];
+    format!("{}/{}", owner["kind"].as_str().unwrap_or_default(), owner["name"].as_str().unwrap_or_default())
+}
