@@ -34,8 +34,8 @@ pub const CLASSES: [Class; 14] = [
     class("ready", "Running to Ready", &[]),
     class("endpoint", "Ready to its EndpointSlice", &[]),
     class("killing", "deletion to event Killing", &["kubelet.beginKill"]),
-    class("stopped", "event Killing to a status that says so", &["kubelet.stopContainer", "kubelet.stopSandbox"]),
-    class("gone", "that status to the Pod's end", &["kubelet.unmount"]),
+    class("stopped", "deletion to a status that says it is stopped", &["kubelet.stopContainer", "kubelet.stopSandbox"]),
+    class("gone", "that status to the Pod's end", &[]),
 ];
 
 const fn class(name: &'static str, about: &'static str, moves: &'static [&'static str]) -> Class {
@@ -43,10 +43,11 @@ const fn class(name: &'static str, about: &'static str, moves: &'static [&'stati
 }
 
 /// What is not estimated, and why.
-pub const KEPT: [(&str, &str); 6] = [
+pub const KEPT: [(&str, &str); 7] = [
     ("links.read", "no recording shows a read"),
     ("links.watch", "comes after a commit always: not told apart from links.commit"),
     ("kubelet.probe", "hidden behind the wait for the next probe"),
+    ("kubelet.unmount", "hidden behind the wait for the next relist"),
     ("kubelet.relistPeriod", "a second and what a relist takes; one recording sees too few relists"),
     ("kubelet.workDemandPercent", "not told apart from the CPU times it multiplies"),
     ("autoscaler, EndpointSlice controller, node heartbeats", "periods of Kubernetes itself, not of a cluster"),
@@ -71,7 +72,6 @@ pub fn table<'a>(profile: &'a mut Profile, name: &str) -> Option<&'a mut Latency
         "kubelet.beginKill" => &mut kubelet.begin_kill,
         "kubelet.stopContainer" => &mut kubelet.stop_container,
         "kubelet.stopSandbox" => &mut kubelet.stop_sandbox,
-        "kubelet.unmount" => &mut kubelet.unmount,
         _ => return None,
     })
 }

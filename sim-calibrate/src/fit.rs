@@ -189,7 +189,8 @@ fn fit(begin: &Profile, stories: &[Story], settings: &Settings, world: &dyn Worl
 
 /// Plays every story with every seed, on all CPUs; the order of the samples does not depend on that.
 fn simulate(profile: &Profile, stories: &[Story], seeds: u64, world: &dyn World) -> Result<Samples, String> {
-    let jobs: Vec<(usize, u64)> = (0..stories.len()).filter(|s| !stories[*s].seen.is_empty()).flat_map(|s| (1..=seeds).map(move |seed| (s, seed))).collect();
+    let jobs: Vec<(usize, u64)> =
+        (0..stories.len()).filter(|s| !stories[*s].seen.is_empty()).flat_map(|s| (1..=seeds).map(move |seed| (s, seed))).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
         while let Some(&(story, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -219,11 +220,13 @@ impl Goal<'_> {
 
     /// The sum over the classes that move anything of the distance to the goal, as a share of how far the samples reach.
     fn miss(&self, simulated: &Samples) -> f64 {
-        self.movable().map(|(class, seen, before)| {
-            let (weight, now) = (Goal::weight(seen.len()), sorted(simulated, class));
-            let goal = |at: f64| weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at);
-            distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
-        }).sum()
+        self.movable()
+            .map(|(class, seen, before)| {
+                let (weight, now) = (Goal::weight(seen.len()), sorted(simulated, class));
+                let goal = |at: f64| weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at);
+                distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
+            })
+            .sum()
     }
 
     fn movable(&self) -> impl Iterator<Item = (&'static Class, Sorted, Sorted)> {
@@ -238,7 +241,8 @@ impl Goal<'_> {
             if now.len() == 0 {
                 continue;
             }
-            let by = PLACES.map(|at| GAIN * 1000.0 * (weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at) - now.quantile(at)));
+            let by =
+                PLACES.map(|at| GAIN * 1000.0 * (weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at) - now.quantile(at)));
             move_tables(profile, class.moves, by);
         }
         approach_wakes(profile, self.seen.wakes, simulated.wakes);

@@ -177,7 +177,7 @@ impl Pod {
         let (object, now) = (&watch.object, watch.time);
         let status = &object["status"];
         let state = &status["containerStatuses"][0]["state"];
-        let mut note = |field: &mut Option<f64>, seen: bool| {
+        let note = |field: &mut Option<f64>, seen: bool| {
             let fresh = seen && field.is_none();
             if fresh {
                 *field = Some(now);
@@ -212,7 +212,7 @@ impl Pod {
         samples.put("ready", self.running, self.ready);
         samples.put("endpoint", self.ready, self.endpoint);
         samples.put("killing", self.deleted, event("Killing"));
-        samples.put("stopped", event("Killing"), self.stopped);
+        samples.put("stopped", self.deleted, self.stopped);
         samples.put("gone", self.stopped, self.gone);
         if let (Some(running), Some(ready), Some(period)) = (self.running, self.ready, self.period) {
             let beyond = ready - running - period;

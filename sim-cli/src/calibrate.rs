@@ -85,7 +85,8 @@ fn estimate(arguments: &CalibrateArguments) -> Result<i32, String> {
 
 /// The head of the file: what made it, and from how much.
 fn head(arguments: &CalibrateArguments, found: &Calibration) -> Vec<String> {
-    let mut command = format!("ksim calibrate {}", arguments.recordings.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" "));
+    let mut command =
+        format!("ksim calibrate {}", arguments.recordings.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" "));
     command.push_str(&format!(" --profile {} --seeds {} --rounds {}", arguments.profile, arguments.seeds, arguments.rounds));
     if let Some(out) = arguments.out.as_ref().or(arguments.check.as_ref()) {
         command.push_str(&format!(" --out {}", out.display()));

@@ -1,5 +1,7 @@
 //! Stories of one kubelet, with a small API server that stores pods, answers after two milliseconds and tells of changes.
 
+mod races;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -30,14 +32,18 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(7, &KubeletLatencies::default())
+    }
+
+    fn with(seed: u64, latencies: &KubeletLatencies) -> World {
         let registry = RegistryConfig { missing: vec!["gone:1".into()], ..RegistryConfig::default() };
-        let config = KubeletConfig::new(&NodeConfig::docker_desktop(), &registry, &KubeletLatencies::default());
+        let config = KubeletConfig::new(&NodeConfig::docker_desktop(), &registry, latencies);
         let mut profiles = ProfileSet::builtin();
         profiles.prefer("fastapi-k8s-recorded");
         let mut world = World {
             now: START,
             kubelet: Kubelet::new(Arc::new(config), Arc::new(profiles)),
-            random: Random::named(7, "kubelet"),
+            random: Random::named(seed, "kubelet"),
             trace: Trace::new(START),
             objects: BTreeMap::new(),
             inputs: VecDeque::new(),

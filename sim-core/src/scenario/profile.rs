@@ -25,7 +25,8 @@ pub fn profile_of(text: &str) -> Result<Profile, String> {
 /// The profile a scenario asks for.
 pub fn profile(choice: &ClusterChoice) -> Result<Profile, String> {
     let own = choice.own.as_deref().cloned();
-    let base = own.or_else(|| Profile::named(&choice.profile)).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
+    let base =
+        own.or_else(|| Profile::named(&choice.profile)).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
     changed(base, choice)
 }
 
