@@ -17,10 +17,10 @@ pub struct Class {
 }
 
 /// All classes, in the order of a pod's life.
-pub const CLASSES: [Class; 14] = [
+pub const CLASSES: [Class; 13] = [
     class("command", "a command to its first change", &["links.command"]),
-    class("dependent", "Deployment to ReplicaSet, ReplicaSet to its first Pod", &["links.commit"]),
-    class("next-pod", "one Pod of a batch to the next", &["links.answer"]),
+    class("write", "Deployment to ReplicaSet, ReplicaSet to its first Pod, Ready to its EndpointSlice", &["links.commit"]),
+    class("next-pod", "one Pod of a batch to the next", &[]),
     class("bound", "Pod to its node", &["schedulingCycle"]),
     class("first-status", "node to the kubelet's first status", &["kubelet.dispatch", "kubelet.statusRead"]),
     class(
@@ -32,7 +32,6 @@ pub const CLASSES: [Class; 14] = [
     class("started", "event Created to event Started", &["kubelet.startContainer"]),
     class("running", "event Started to a status that says so", &["kubelet.relistOnDemand"]),
     class("ready", "Running to Ready", &[]),
-    class("endpoint", "Ready to its EndpointSlice", &[]),
     class("killing", "deletion to event Killing", &["kubelet.beginKill"]),
     class("stopped", "deletion to a status that says it is stopped", &["kubelet.stopContainer", "kubelet.stopSandbox"]),
     class("gone", "that status to the Pod's end", &[]),
@@ -43,8 +42,9 @@ const fn class(name: &'static str, about: &'static str, moves: &'static [&'stati
 }
 
 /// What is not estimated, and why.
-pub const KEPT: [(&str, &str); 7] = [
+pub const KEPT: [(&str, &str); 8] = [
     ("links.read", "no recording shows a read"),
+    ("links.answer", "comes between two commits always: not told apart from links.commit"),
     ("links.watch", "comes after a commit always: not told apart from links.commit"),
     ("kubelet.probe", "hidden behind the wait for the next probe"),
     ("kubelet.unmount", "hidden behind the wait for the next relist"),
@@ -59,7 +59,6 @@ pub fn table<'a>(profile: &'a mut Profile, name: &str) -> Option<&'a mut Latency
     Some(match name {
         "links.command" => &mut links.command,
         "links.commit" => &mut links.commit,
-        "links.answer" => &mut links.answer,
         "schedulingCycle" => &mut profile.scheduling_cycle,
         "kubelet.dispatch" => &mut kubelet.dispatch,
         "kubelet.statusRead" => &mut kubelet.status_read,

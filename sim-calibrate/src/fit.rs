@@ -20,6 +20,10 @@ const HALF_WAY: f64 = 10.0;
 const SAMPLES_MIN: usize = 5;
 /// How much of the difference a table is moved by in one round: contention makes small moves large.
 const GAIN: f64 = 0.6;
+/// How much of it a chance is moved by: shares are counted, and counts of few pods vary.
+const CHANCE_GAIN: f64 = 0.3;
+/// A share missed by this much counts as much as a class missed by all its samples reach.
+const SHARE_UNIT: f64 = 0.5;
 /// The fit ends when so many rounds brought nothing.
 const PATIENCE: u32 = 2;
 /// The least a table may say, in microseconds.
@@ -218,15 +222,16 @@ impl Goal<'_> {
         samples as f64 / (samples as f64 + HALF_WAY)
     }
 
-    /// The sum over the classes that move anything of the distance to the goal, as a share of how far the samples reach.
+    /// The sum over the classes that move anything of the distance to the goal, as a share of how far the samples reach, and
+    /// of what the shares of pods by their last sync are missed by.
     fn miss(&self, simulated: &Samples) -> f64 {
-        self.movable()
-            .map(|(class, seen, before)| {
-                let (weight, now) = (Goal::weight(seen.len()), sorted(simulated, class));
-                let goal = |at: f64| weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at);
-                distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
-            })
-            .sum()
+        let classes = self.movable().map(|(class, seen, before)| {
+            let (weight, now) = (Goal::weight(seen.len()), sorted(simulated, class));
+            let goal = |at: f64| weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at);
+            distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
+        });
+        let shares = [in_vain, exact].map(|share| (share(self.seen.wakes) - share(simulated.wakes)).abs() / SHARE_UNIT);
+        classes.sum::<f64>() + shares.iter().sum::<f64>()
     }
 
     fn movable(&self) -> impl Iterator<Item = (&'static Class, Sorted, Sorted)> {
@@ -254,12 +259,11 @@ fn move_tables(profile: &mut Profile, names: &[&str], by: [f64; 5]) {
     let old: Vec<Latency> = names.iter().filter_map(|name| table(profile, name).copied()).collect();
     let sums: Vec<u64> = (0..5).map(|at| old.iter().map(|t| t.0[at]).sum::<u64>().max(1)).collect();
     for (name, old) in names.iter().zip(old) {
-        let mut least = FLOOR;
-        let moved = std::array::from_fn(|at| {
+        let mut moved = std::array::from_fn(|at| {
             let share = old.0[at] as f64 / sums[at] as f64;
-            least = rounded(old.0[at] as f64 + by[at] * share).max(least);
-            least
+            rounded(old.0[at] as f64 + by[at] * share).max(FLOOR)
         });
+        moved.sort_unstable();
         if let Some(place) = table(profile, name) {
             *place = Latency(moved);
         }
@@ -280,7 +284,7 @@ fn approach_wakes(profile: &mut Profile, seen: Wakes, simulated: Wakes) {
     if pods < SAMPLES_MIN as u64 {
         return;
     }
-    let weight = GAIN * Goal::weight(pods as usize);
+    let weight = CHANCE_GAIN * Goal::weight(pods as usize);
     let kubelet = &mut profile.kubelet;
     let vain = ratio(in_vain(seen), in_vain(simulated));
     kubelet.poke_before_status_per_million = moved_chance(kubelet.poke_before_status_per_million, vain, weight);

@@ -120,7 +120,7 @@ impl Walk {
         }
         if watch.kind() == "ReplicaSet" && watch.change == Change::Added {
             let since = self.awaited.remove(&owner(&watch.object));
-            self.samples.put("dependent", since, Some(watch.time));
+            self.samples.put("write", since, Some(watch.time));
         }
         if matches!(watch.kind(), "Deployment" | "ReplicaSet") {
             self.awaited.insert(format!("{}/{}", watch.kind(), watch.name()), watch.time);
@@ -138,7 +138,7 @@ impl Walk {
         let owner = owner(object);
         if watch.change == Change::Added && !self.pods.get(watch.name()).is_some_and(|p| p.added.is_some()) {
             match self.awaited.remove(&owner) {
-                Some(since) => self.samples.put("dependent", Some(since), Some(now)),
+                Some(since) => self.samples.put("write", Some(since), Some(now)),
                 None => {
                     let before = self.last_of.get(&owner).copied().filter(|last| now - last < BATCH_MAX);
                     self.samples.put("next-pod", before, Some(now));
@@ -210,7 +210,7 @@ impl Pod {
         samples.put("started", event("Created"), event("Started"));
         samples.put("running", event("Started"), self.running);
         samples.put("ready", self.running, self.ready);
-        samples.put("endpoint", self.ready, self.endpoint);
+        samples.put("write", self.ready, self.endpoint);
         samples.put("killing", self.deleted, event("Killing"));
         samples.put("stopped", self.deleted, self.stopped);
         samples.put("gone", self.stopped, self.gone);

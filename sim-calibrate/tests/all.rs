@@ -119,7 +119,7 @@ fn the_intervals_of_a_pods_life_are_found() {
         .expect("a recording"),
     );
     let of = |class: &str| found.of.get(class).map(|n| n.iter().map(|n| n.round()).collect::<Vec<_>>()).unwrap_or_default();
-    assert_eq!((of("command"), of("dependent"), of("bound")), (vec![100.0], vec![20.0, 30.0], vec![10.0]));
+    assert_eq!((of("command"), of("write"), of("bound")), (vec![100.0], vec![20.0, 30.0], vec![10.0]));
     assert_eq!((of("first-status"), of("sandbox"), of("created")), (vec![40.0], vec![600.0], vec![50.0]));
     assert_eq!((of("started"), of("running"), of("ready")), (vec![100.0], vec![50.0], vec![1700.0]));
     assert_eq!((found.wakes.first, found.wakes.second, found.wakes.third), (0, 0, 1), "ready before its period was over");

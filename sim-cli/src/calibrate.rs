@@ -34,10 +34,10 @@ pub struct CalibrateArguments {
     #[arg(long, default_value = "scenarios/recorded", value_name = "DIR")]
     scenarios: PathBuf,
     /// How many seeds each scenario is played with in each round
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// How many rounds at most
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=100))]
     rounds: u32,
     /// Do not try whether a fit on half of the recordings holds on the other half; a third of the time
     #[arg(long)]

@@ -26,7 +26,8 @@ fn a_sync_asked_for_before_the_relist_is_not_one_with_what_the_relist_tells() {
         let mut world = World::with(seed, &latencies);
         world.pod(json!({"containers": [container]})).run(12);
         let sandbox = first(&world, |s| is_true(s, "PodReadyToStartContainers"));
-        let running = first(&world, |s| s.container_statuses.iter().flatten().any(|c| c.state.as_ref().is_some_and(|s| s.running.is_some())));
+        let running =
+            first(&world, |s| s.container_statuses.iter().flatten().any(|c| c.state.as_ref().is_some_and(|s| s.running.is_some())));
         let ready = first(&world, |s| is_true(s, "Ready"));
         let relist = world.kubelet.pleg.grid.before(running);
         if relist.since(sandbox) < EDGE && relist.plus(EDGE) > sandbox || running.since(relist) < EDGE {
