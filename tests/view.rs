@@ -18,7 +18,7 @@ fn played(name: &str) -> (Player, Vec<Value>) {
     let mut player = Player::new(cluster, scenario);
     player.play(&mut |_| {});
     let mut writer = view::Writer::new(player.began());
-    let parts = std::iter::from_fn(|| writer.part(&player.cluster, 50)).collect();
+    let parts = std::iter::from_fn(|| writer.part(&player.cluster, 50).or_else(|| writer.rest(&player.cluster))).collect();
     (player, parts)
 }
 

@@ -137,7 +137,7 @@ impl Played {
         let (scenario, cluster, began) = (&self.loaded.scenario, &self.player.cluster, self.player.began());
         write(&view::head(cluster, began, &scenario.metadata.name, &scenario.about, self.seed));
         let mut writer = view::Writer::new(began);
-        while let Some(part) = writer.part(cluster, STEPS_IN_PART) {
+        while let Some(part) = writer.part(cluster, STEPS_IN_PART).or_else(|| writer.rest(cluster)) {
             write(&part);
         }
         let verdicts: Vec<Value> = self

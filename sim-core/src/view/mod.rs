@@ -61,10 +61,14 @@ impl Writer {
         self.steps
     }
 
-    /// The next part: at most so many steps that were not written yet. `None` when there is nothing new.
+    /// The next part: at most so many steps that were not written yet, with the deliveries up to there. `None` when there is
+    /// no new step, so that the number of steps names a place between two parts.
     pub fn part(&mut self, cluster: &Cluster, at_most: usize) -> Option<Value> {
         let (from, known) = (self.steps, self.components.len());
         let total = cluster.trace.len();
+        if from >= total {
+            return None;
+        }
         let until = total.min(from.saturating_add(at_most));
         let mut steps = Vec::with_capacity(until.saturating_sub(from));
         for id in from..until {
@@ -72,9 +76,16 @@ impl Writer {
         }
         self.steps = until;
         let deliveries = self.deliveries(cluster, if until < total { cluster.trace.step(until as u32).map(|s| s.time) } else { None });
-        if steps.is_empty() && deliveries.is_empty() {
-            return None;
-        }
+        Some(self.told(cluster, (from, known), steps, deliveries))
+    }
+
+    /// What was delivered after the last step, as the last part of a run that is over.
+    pub fn rest(&mut self, cluster: &Cluster) -> Option<Value> {
+        let deliveries = self.deliveries(cluster, None);
+        (!deliveries.is_empty()).then(|| self.told(cluster, (self.steps, self.components.len()), vec![], deliveries))
+    }
+
+    fn told(&mut self, cluster: &Cluster, (from, known): (usize, usize), steps: Vec<Value>, deliveries: Vec<Value>) -> Value {
         let watches: Vec<Value> =
             cluster.watch_names().skip(self.watches).map(|(owner, kind, filter)| json!([owner, kind, filter])).collect();
         self.watches += watches.len();
@@ -85,7 +96,7 @@ impl Writer {
         part.insert("watches".into(), Value::Array(watches));
         part.insert("steps".into(), Value::Array(steps));
         part.insert("deliveries".into(), Value::Array(deliveries));
-        Some(Value::Object(part))
+        Value::Object(part)
     }
 
     fn deliveries(&mut self, cluster: &Cluster, before: Option<SimTime>) -> Vec<Value> {

@@ -82,7 +82,7 @@ says 'kind: Deployment' kubectl exec "$pod" -- cat /tmp/x
 says '' kubectl cp "$manifests" "$pod:/tmp/folder"
 says '' kubectl cp "$pod:/tmp/folder" "$work/folder"
 says '' diff -r "$manifests" "$work/folder"
-refuses 1 'No such file or directory' kubectl cp "$pod:/nowhere" "$work/nowhere"
+refuses 2 'No such file or directory' kubectl cp "$pod:/nowhere" "$work/nowhere"
 says 'kept' kubectl exec -i "$pod" -- sh -c 'cat > /tmp/piped; cat /tmp/piped' <<< 'kept'
 kubectl logs -f "$pod" --tail 0 > "$work/followed" 2>&1 &
 kubectl port-forward service/fastapi-k8s :80 > "$work/forwarded" 2>&1 &
