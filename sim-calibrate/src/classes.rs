@@ -17,7 +17,7 @@ pub struct Class {
 }
 
 /// All classes, in the order of a pod's life.
-pub const CLASSES: [Class; 13] = [
+pub const CLASSES: [Class; 14] = [
     class("command", "a command to its first change", &["links.command"]),
     class("write", "Deployment to ReplicaSet, ReplicaSet to its first Pod, Ready to its EndpointSlice", &["links.commit"]),
     class("next-pod", "one Pod of a batch to the next", &[]),
@@ -34,6 +34,7 @@ pub const CLASSES: [Class; 13] = [
     class("ready", "Running to Ready", &[]),
     class("killing", "deletion to event Killing", &["kubelet.beginKill"]),
     class("stopped", "deletion to a status that says it is stopped", &["kubelet.stopContainer", "kubelet.stopSandbox"]),
+    class("look", "one look of an autoscaler to the next, beyond its period", &["links.metrics"]),
     class("gone", "that status to the Pod's end", &[]),
 ];
 
@@ -59,6 +60,7 @@ pub fn table<'a>(profile: &'a mut Profile, name: &str) -> Option<&'a mut Latency
     Some(match name {
         "links.command" => &mut links.command,
         "links.commit" => &mut links.commit,
+        "links.metrics" => &mut links.metrics,
         "schedulingCycle" => &mut profile.scheduling_cycle,
         "kubelet.dispatch" => &mut kubelet.dispatch,
         "kubelet.statusRead" => &mut kubelet.status_read,

@@ -9,6 +9,8 @@ use sim_compare::{Change, Line, Recording, Watch};
 
 /// A first change later than this after a command is none of the command's.
 const COMMAND_MAX: f64 = 0.5;
+/// Seconds from the end of one look of an autoscaler to the beginning of the next.
+const LOOK_PERIOD: f64 = 15.0;
 /// Pods further apart than this are not of one batch.
 const BATCH_MAX: f64 = 0.1;
 /// A readiness probe that begins later than this cannot succeed at the first look.
@@ -94,13 +96,18 @@ struct Walk {
     /// Since when a dependent of this owner is awaited.
     awaited: BTreeMap<String, f64>,
     last_of: BTreeMap<String, f64>,
+    looked: BTreeMap<String, f64>,
     pods: BTreeMap<String, Pod>,
 }
 
 impl Walk {
     fn see(&mut self, watch: &Watch) {
         match watch.kind() {
-            "Deployment" | "ReplicaSet" | "ConfigMap" | "Service" | "HorizontalPodAutoscaler" => self.see_owner(watch),
+            "Deployment" | "ReplicaSet" | "ConfigMap" | "Service" => self.see_owner(watch),
+            "HorizontalPodAutoscaler" => {
+                self.see_look(watch);
+                self.see_owner(watch);
+            }
             "Pod" => self.see_pod(watch),
             "Event" => self.see_event(watch),
             "EndpointSlice" => self.see_slice(watch),
@@ -124,6 +131,19 @@ impl Walk {
         }
         if matches!(watch.kind(), "Deployment" | "ReplicaSet") {
             self.awaited.insert(format!("{}/{}", watch.kind(), watch.name()), watch.time);
+        }
+    }
+
+    /// An autoscaler wrote what it found: so many periods after it last did, and what that many looks took.
+    fn see_look(&mut self, watch: &Watch) {
+        if watch.change != Change::Modified {
+            return;
+        }
+        let Some(before) = self.looked.insert(watch.name().to_owned(), watch.time) else { return };
+        let looks = ((watch.time - before) / LOOK_PERIOD).round();
+        let beyond = watch.time - before - looks * LOOK_PERIOD;
+        if looks >= 1.0 && (0.0..looks).contains(&beyond) {
+            self.samples.put("look", Some(0.0), Some(beyond / looks));
         }
     }
 

@@ -78,7 +78,7 @@ fn a_cut_recording_is_refused_and_used_when_that_is_allowed() {
 
 #[test]
 fn without_a_simulation_the_scenario_of_the_recordings_name_is_played() {
-    check(&[REAL, "--at-least", "0.5"], 0, &["scenarios/recorded/crash.yaml (seed 1)"]);
+    check(&[REAL, "--at-least", "0.5"], 0, &["scenarios/recorded/crash.yaml (seed "]);
     check(&[REAL, "--seed", "5", "--at-least", "0.5"], 0, &["(seed 5)"]);
     check(&[REAL, "--scenario", "scenarios/recorded/deploy.yaml", "--at-least", "0.99"], 1, &["deploy.yaml", "FAILED crash"]);
     check(&[REAL, "--seeds", "1-3", "--cover-at-least", "0.1"], 0, &["3 seeds cover the times of", "least and median over the seeds"]);

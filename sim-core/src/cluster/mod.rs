@@ -324,6 +324,9 @@ impl Cluster {
             Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::PodMetrics { .. } | Verb::ReviewAccess { .. }
         );
         let mut travel = if reads { links.read.draw(&mut self.links) } else { links.commit.draw(&mut self.links) };
+        if matches!(request.verb, Verb::PodMetrics { .. }) {
+            travel += links.metrics.draw(&mut self.links);
+        }
         travel += self.request_delay.get(&from).copied().unwrap_or(0);
         match self.etcd().health() {
             Health::Healthy => {}

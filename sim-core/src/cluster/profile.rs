@@ -64,6 +64,8 @@ pub struct LinkLatencies {
     pub watch: Latency,
     /// From a user's command to its first request (the start of kubectl).
     pub command: Latency,
+    /// What a question to the metrics API takes besides a read: it is answered by another server behind the API server.
+    pub metrics: Latency,
 }
 
 impl Default for LinkLatencies {
@@ -74,6 +76,7 @@ impl Default for LinkLatencies {
             answer: shipped::latency("/links/answer"),
             watch: shipped::latency("/links/watch"),
             command: shipped::latency("/links/command"),
+            metrics: shipped::latency("/links/metrics"),
         }
     }
 }
