@@ -156,7 +156,7 @@ impl Walk {
     fn see_pod(&mut self, watch: &Watch) {
         let (object, now) = (&watch.object, watch.time);
         let owner = owner(object);
-        if watch.change == Change::Added && !self.pods.get(watch.name()).is_some_and(|p| p.added.is_some()) {
+        if watch.change == Change::Added && self.pods.get(watch.name()).is_none_or(|p| p.added.is_none()) {
             match self.awaited.remove(&owner) {
                 Some(since) => self.samples.put("write", Some(since), Some(now)),
                 None => {
