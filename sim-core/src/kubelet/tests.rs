@@ -204,7 +204,7 @@ fn a_pod_comes_up_gets_ready_and_is_deleted_for_good() {
 #[test]
 fn a_crashing_container_backs_off_and_its_pod_stays_running() {
     let mut world = World::new();
-    world.pod(json!({"containers": [shell("web", "exit 3")]})).run(90);
+    world.pod(json!({"containers": [shell("web", "exit 3")]})).run(130);
     assert!(
         world
             .statuses
