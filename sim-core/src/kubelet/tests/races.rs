@@ -22,7 +22,7 @@ fn a_sync_asked_for_before_the_relist_is_not_one_with_what_the_relist_tells() {
     let mut container = web();
     container["readinessProbe"] = json!({"httpGet": {"path": "/ready", "port": 8000}, "initialDelaySeconds": 2, "periodSeconds": 5});
     let mut counted = [0, 0];
-    for seed in 0..30 {
+    for seed in 0..300 {
         let mut world = World::with(seed, &latencies);
         world.pod(json!({"containers": [container]})).run(12);
         let sandbox = first(&world, |s| is_true(s, "PodReadyToStartContainers"));
