@@ -26,27 +26,6 @@ fn all<'a>(parts: &'a [Value], list: &str) -> Vec<&'a Value> {
     parts.iter().flat_map(|p| p[list].as_array().expect("a list")).collect()
 }
 
-/// What a reader does with a delta.
-fn apply(state: &mut Value, delta: &Value) {
-    if let Some(whole) = delta.get("v") {
-        *state = whole.clone();
-        return;
-    }
-    for key in delta["d"].as_array().into_iter().flatten() {
-        state.as_object_mut().expect("an object").remove(key.as_str().expect("a key"));
-    }
-    for (key, value) in delta["s"].as_object().into_iter().flatten() {
-        *member(state, key) = value.clone();
-    }
-    for (key, within) in delta["m"].as_object().into_iter().flatten() {
-        apply(member(state, key), within);
-    }
-}
-
-fn member<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
-    if value.is_array() { &mut value[key.parse::<usize>().expect("a position")] } else { &mut value[key] }
-}
-
 #[test]
 fn a_document_holds_every_state_of_every_object() {
     let (player, parts) = played("rollout");
@@ -59,7 +38,7 @@ fn a_document_holds_every_state_of_every_object() {
         let change = player.cluster.etcd().change(step[5].as_u64().expect("a revision")).expect("it is in the history");
         match step[6].as_u64() {
             Some(0) => drop(states.insert(key, step[7].clone())),
-            Some(1) => apply(states.get_mut(&key).expect("it was there before"), &step[7]),
+            Some(1) => view::delta::apply(states.get_mut(&key).expect("it was there before"), &step[7]),
             _ => {
                 states.remove(&key);
                 continue;

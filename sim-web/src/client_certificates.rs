@@ -47,57 +47,9 @@ where
 
 /// The user a certificate in DER names.
 fn user_of(certificate: &[u8]) -> Option<UserInfo> {
-    let (names, organisations) = subject(certificate)?;
+    let subject = sim_core::credentials::subject(certificate)?;
     let fingerprint: String = digest(&SHA256, certificate).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    sim_api::authentication::user_of_certificate(names.last()?, &organisations, &fingerprint)
-}
-
-/// One element of DER: its tag, its content, and what follows it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let count = usize::from(first & 0x7f);
-        let digits = rest.get(..count).filter(|_| (1..=4).contains(&count))?;
-        (digits.iter().fold(0_usize, |length, digit| (length << 8) | usize::from(*digit)), &rest[count..])
-    };
-    Some((tag, rest.get(..length)?, &rest[length..]))
-}
-
-fn elements(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut found = Vec::new();
-    while let Some((tag, content, rest)) = element(bytes) {
-        found.push((tag, content));
-        bytes = rest;
-    }
-    found
-}
-
-/// The common names and the organisations of a certificate's subject (RFC 5280, section 4.1).
-fn subject(certificate: &[u8]) -> Option<(Vec<String>, Vec<String>)> {
-    const VERSION: u8 = 0xa0;
-    const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
-    const ORGANISATION: [u8; 3] = [0x55, 0x04, 0x0a];
-    let (_, signed, _) = element(certificate)?;
-    let (_, body, _) = element(signed)?;
-    let fields = elements(body);
-    // Serial number, signature, issuer, validity, subject; the version before them may be left out.
-    let first = usize::from(fields.first()?.0 == VERSION);
-    let (_, subject) = fields.get(first + 4)?;
-    let (mut names, mut organisations) = (vec![], vec![]);
-    for (_, attribute) in elements(subject).into_iter().flat_map(|(_, set)| elements(set)) {
-        let parts = elements(attribute);
-        let [(_, kind), (_, value)] = parts.as_slice() else { continue };
-        let text = String::from_utf8_lossy(value).into_owned();
-        if *kind == COMMON_NAME {
-            names.push(text);
-        } else if *kind == ORGANISATION {
-            organisations.push(text);
-        }
-    }
-    Some((names, organisations))
+    sim_api::authentication::user_of_certificate(&subject.common_name, &subject.organizations, &fingerprint)
 }
 
 #[cfg(test)]

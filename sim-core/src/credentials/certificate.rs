@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::certificate_request::Subject;
 use super::der::{self, Element, SEQUENCE};
 use crate::time::SimTime;
 
@@ -60,6 +61,12 @@ pub fn parts(certificate: &[u8]) -> Option<Parts<'_>> {
     let extensions = fields.iter().find(|f| f.tag == EXTENSIONS).and_then(|f| der::inside(f.content, SEQUENCE)).unwrap_or_default();
     let key_id = extensions.iter().find_map(|e| extension(e, &KEY_ID)).and_then(|value| Some(der::first(value)?.0.content));
     Some(Parts { subject, not_after, key_id })
+}
+
+/// Who a certificate in DER is for.
+pub fn subject(certificate: &[u8]) -> Option<Subject> {
+    let (name, _) = der::first(parts(certificate)?.subject)?;
+    Subject::read(&name)
 }
 
 /// The value of an extension, if it is of this kind.

@@ -105,7 +105,7 @@ impl CertificateRequest {
 
 impl Subject {
     /// Reads a name.
-    fn read(name: &Element<'_>) -> Option<Subject> {
+    pub(super) fn read(name: &Element<'_>) -> Option<Subject> {
         let mut subject = Subject { name: name.whole.to_vec(), ..Subject::default() };
         for set in der::elements(name.content)? {
             for attribute in der::elements(set.content)? {

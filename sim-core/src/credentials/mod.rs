@@ -12,7 +12,7 @@ mod token_key;
 mod verify;
 
 pub use self::authority::{Authority, Wanted};
-pub use self::certificate::{not_after, pem_block};
+pub use self::certificate::{not_after, pem_block, subject};
 pub use self::certificate_request::{CertificateRequest, Subject};
 pub use self::token_key::{TokenKey, unverified_claims};
 

@@ -2,19 +2,19 @@
 //!
 //! A delta is an object with at most three members: `s` sets members, `d` removes them, `m` goes into them; each key of `m`
 //! has a delta of its own. Lists of equal length are gone into by position, other lists are set whole. Nothing different is
-//! `null`. Applied to the earlier state a delta gives the later one exactly (tested for any two values).
+//! `null`. Values that are neither two objects nor two lists of equal length have the delta `{"v": new}`; of objects there is none.
+//! Applied to the earlier state a delta gives the later one exactly (tested for any two values).
 
 use serde_json::{Map, Value};
 
-/// The delta from one state to another; `None` when they are equal, or when they can only be replaced whole (`whole` is true).
+/// How two values differ: not at all, as values that one cannot go into, or by this delta.
 enum Difference {
     Equal,
     Whole,
     Within(Value),
 }
 
-/// The delta from `old` to `new`, both objects or both lists; `null` when they are equal.
-/// Two values without members in common are told as every member removed and set.
+/// The delta from `old` to `new`; `null` when they are equal.
 pub fn delta(old: &Value, new: &Value) -> Value {
     match difference(old, new) {
         Difference::Equal => Value::Null,
@@ -80,35 +80,42 @@ impl Parts {
     }
 }
 
+/// Takes a state to the next by its delta, as readers do. A delta of another state changes what fits and leaves the rest.
+pub fn apply(state: &mut Value, delta: &Value) {
+    if let Some(whole) = delta.get("v") {
+        *state = whole.clone();
+        return;
+    }
+    for key in delta["d"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        state.as_object_mut().map(|members| members.remove(key));
+    }
+    for (key, value) in delta["s"].as_object().into_iter().flatten() {
+        match state {
+            Value::Object(members) => drop(members.insert(key.clone(), value.clone())),
+            _ => _ = place(state, key).map(|place| *place = value.clone()),
+        }
+    }
+    for (key, within) in delta["m"].as_object().into_iter().flatten() {
+        if let Some(place) = place(state, key) {
+            apply(place, within);
+        }
+    }
+}
+
+fn place<'a>(state: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    match state {
+        Value::Object(members) => members.get_mut(key),
+        Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-
-    /// What a reader does.
-    fn apply(old: &Value, delta: &Value) -> Value {
-        if let Some(whole) = delta.get("v") {
-            return whole.clone();
-        }
-        let mut new = old.clone();
-        for key in delta["d"].as_array().into_iter().flatten() {
-            new.as_object_mut().unwrap().remove(key.as_str().unwrap());
-        }
-        for (key, value) in delta["s"].as_object().into_iter().flatten() {
-            *at(&mut new, key) = value.clone();
-        }
-        for (key, within) in delta["m"].as_object().into_iter().flatten() {
-            let place = at(&mut new, key);
-            *place = apply(place, within);
-        }
-        new
-    }
-
-    fn at<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
-        if value.is_array() { &mut value[key.parse::<usize>().unwrap()] } else { &mut value[key] }
-    }
 
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -126,7 +133,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_delta_leads_from_one_state_to_the_other(old in any_value(), new in any_value()) {
-            prop_assert_eq!(apply(&old, &delta(&old, &new)), new);
+            let mut state = old.clone();
+            apply(&mut state, &delta(&old, &new));
+            prop_assert_eq!(state, new);
         }
     }
 

@@ -20,7 +20,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sim_apimachinery::{Kind, ObjectKey};
+use sim_apimachinery::ObjectKey;
 
 use crate::cluster::Cluster;
 use crate::time::SimTime;
@@ -139,9 +139,4 @@ pub fn head(cluster: &Cluster, epoch: SimTime, name: &str, about: &str, seed: u6
         "format": FORMAT, "name": name, "about": about, "seed": seed, "server": "v1.36.2",
         "epoch": epoch.0 / 1_000_000, "profile": &cluster.profile().name,
     })
-}
-
-/// Whether the values of objects of this kind are kept from readers.
-fn is_secret(kind: Kind) -> bool {
-    kind == Kind::Secret
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Object, ObjectKey};
+use sim_apimachinery::{Kind, Object, ObjectKey};
 
+use super::Writer;
 use super::delta::delta;
-use super::{Writer, is_secret};
 use crate::cluster::Cluster;
 use crate::component::ChangeType;
 use crate::etcd::Change;
@@ -69,7 +69,7 @@ fn shown(object: &Object) -> Value {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
-    if is_secret(object.kind()) {
+    if object.kind() == Kind::Secret {
         for field in ["data", "stringData"] {
             for secret in value.get_mut(field).and_then(Value::as_object_mut).into_iter().flat_map(|m| m.values_mut()) {
                 *secret = format!("({} characters, hidden)", secret.as_str().map_or(0, str::len)).into();
