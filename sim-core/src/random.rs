@@ -1,6 +1,9 @@
 //! Chance, in named streams: the same seed and name give the same numbers on every machine.
 //! Integers only; a latency is drawn from a table of quantiles, not from a formula with floats.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
@@ -67,6 +70,32 @@ impl Random {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i as u64 + 1) as usize);
         }
+    }
+}
+
+/// A stream for each who draws: what one does changes nothing in the luck of another.
+#[derive(Clone, Debug)]
+pub struct Streams<K> {
+    seed: u64,
+    name: &'static str,
+    streams: BTreeMap<K, Random>,
+}
+
+impl<K: Clone + Debug + Ord> Streams<K> {
+    /// Streams of this purpose under this seed.
+    pub fn named(seed: u64, name: &'static str) -> Streams<K> {
+        Streams { seed, name, streams: BTreeMap::new() }
+    }
+
+    /// Whether somebody was given a stream.
+    pub fn has(&self, who: &K) -> bool {
+        self.streams.contains_key(who)
+    }
+
+    /// The stream of one of them.
+    pub fn of(&mut self, who: &K) -> &mut Random {
+        let (seed, name) = (self.seed, self.name);
+        self.streams.entry(who.clone()).or_insert_with(|| Random::named(seed, &format!("{name}{who:?}")))
     }
 }
 

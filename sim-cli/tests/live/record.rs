@@ -102,23 +102,46 @@ const WEB: &str = "- at: 0s
     - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
 - wait: {for: {object: {select: {kind: deploy, name: web}, like: {status: {availableReplicas: 2}}}}}";
 
-/// The seed of both runs.
-const SEED: &str = "1";
+/// The trace of a scenario file, simulated at once.
+fn traced(file: &Path, seed: &str) -> Trace {
+    let out = folder("trace").join("trace.jsonl");
+    let run = Command::new(env!("CARGO_BIN_EXE_ksim"))
+        .args(["run", "-q", "--seed", seed])
+        .arg(file)
+        .arg("--trace")
+        .arg(&out)
+        .output()
+        .expect("it starts");
+    assert!(run.status.success(), "{run:?}");
+    Trace::read(&out)
+}
+
+/// A seed in which no two things come so close to each other that the jitter of a real clock decides which is first: the same
+/// happens when the scenario begins a little later. With it, what is simulated.
+fn steady(file: &Path) -> (String, Trace) {
+    let text = std::fs::read_to_string(file).expect("it is there");
+    let manifests = file.with_file_name("manifests");
+    let later = |delay: u32| {
+        let path = folder("later").join("scenario.yaml");
+        let moved = text.replace("{at: 0s, ", &format!("{{at: {delay}ms, ")).replace("manifests/", &format!("{}/", manifests.display()));
+        assert!(delay == 0 || moved.contains(&format!("at: {delay}ms")), "a step was moved");
+        std::fs::write(&path, moved).expect("a file");
+        path
+    };
+    let files: Vec<PathBuf> = [0, 15, 40, 90, 160, 250, 400, 600].map(later).to_vec();
+    let seeds = (1..=40).map(|seed| seed.to_string());
+    let mut found = seeds.map(|seed| (traced(&files[0], &seed), seed));
+    let is_steady = |trace: &Trace, seed: &str| files[1..].iter().all(|file| differences(trace, &traced(file, seed)).is_empty());
+    let (trace, seed) = found.find(|(trace, seed)| is_steady(trace, seed)).expect("most seeds are");
+    (seed, trace)
+}
 
 /// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same objects pass
 /// through the same states at the same times, but for the jitter of a real clock, and the same events are told.
 #[test]
 fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
     let file = repository().join("scenarios/recorded/deploy.yaml");
-    let traced = folder("trace").join("trace.jsonl");
-    let run = Command::new(env!("CARGO_BIN_EXE_ksim"))
-        .args(["run", "-q", "--seed", SEED])
-        .arg(&file)
-        .arg("--trace")
-        .arg(&traced)
-        .output()
-        .expect("it starts");
-    assert!(run.status.success(), "{run:?}");
+    let (seed, expected) = steady(&file);
     let cluster = "cluster: {profile: docker-desktop, loadBalancer: false, workloads: [fastapi-k8s-recorded]}";
     let empty = folder("cluster").join("cluster.yaml");
     std::fs::write(
@@ -126,12 +149,11 @@ fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
         format!("apiVersion: ksim.dev/v1\nkind: Scenario\nmetadata: {{name: empty}}\nabout: A cluster.\n{cluster}\nsteps: []\n"),
     )
     .expect("a file");
-    let expected = Trace::read(&traced);
     assert!(expected.states() > 60, "the trace is worth comparing with: {} states", expected.states());
     // A machine that is too busy to keep up at one speed is given more time.
     let mut told = vec![];
     for speed in ["6", "2"] {
-        let server = Server::start(&["--speed", speed, "--seed", SEED, "--scenario", empty.to_str().expect("text")]);
+        let server = Server::start(&["--speed", speed, "--seed", &seed, "--scenario", empty.to_str().expect("text")]);
         let recording = Recording::of(&server.kubeconfig, &file, &["--speed", speed]);
         recording.run().is(0, &["made for it", "everything that was made is gone"]);
         assert_eq!(left(&server), Vec::<String>::new());
@@ -143,7 +165,7 @@ fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
             return;
         }
     }
-    panic!("{}", told.join("\n"));
+    panic!("with seed {seed}:\n{}", told.join("\n"));
 }
 
 #[test]

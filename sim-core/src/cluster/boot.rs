@@ -48,7 +48,7 @@ impl Cluster {
             self.start(&ComponentId::Kubelet(name), BEGINNING);
         }
         if self.profile.metrics_server && settings.has("metrics-server") {
-            let first = self.links.below(SCRAPE_INTERVAL);
+            let first = self.links.of(&ComponentId::Metrics).below(SCRAPE_INTERVAL);
             self.push(self.now.plus(first), Event::Scrape);
         }
         self.push(self.now.plus(COMPACTION_INTERVAL), Event::Compact);

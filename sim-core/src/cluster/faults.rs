@@ -117,7 +117,7 @@ impl Cluster {
     pub fn is_running_process(&self, process: &Process) -> bool {
         let component = process.component();
         // Whoever was started has a stream of chance.
-        self.chance.contains_key(&component) && !self.stopped.contains(&component)
+        self.chance.has(&component) && !self.stopped.contains(&component)
     }
 
     fn known(&self, component: &ComponentId) -> Result<(), String> {
@@ -167,8 +167,7 @@ impl Cluster {
         let component = ComponentId::Kubelet(node.into());
         self.known(&component)?;
         let mut outbox = Vec::new();
-        let random =
-            self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
+        let random = self.chance.of(&component);
         let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         let kubelet = self.kubelets.get_mut(node).expect("known() found it");
         kubelet.set_fault(fault, &mut context);
@@ -182,8 +181,7 @@ impl Cluster {
     fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
         let component = ComponentId::ControllerManager;
         let mut outbox = Vec::new();
-        let random =
-            self.chance.entry(component.clone()).or_insert_with(|| crate::random::Random::named(self.seed, &format!("{component:?}")));
+        let random = self.chance.of(&component);
         let last = down.then(|| crate::time::SimTime(self.now.0.saturating_sub(random.below(10 * crate::time::SECOND))));
         let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         self.manager.set_silent(node, last, &mut context);

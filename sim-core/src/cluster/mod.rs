@@ -38,7 +38,7 @@ use crate::kube_proxy::KubeProxy;
 use crate::kube_scheduler::{KubeScheduler, SchedulerConfig};
 use crate::kubelet::Kubelet;
 use crate::metrics_server::MetricsServer;
-use crate::random::Random;
+use crate::random::{Random, Streams};
 use crate::time::{Nanos, SECOND, SimTime};
 use crate::trace::{BEGINNING, StepId, Trace, What};
 
@@ -105,8 +105,9 @@ pub struct Cluster {
     last_compaction: u64,
     metrics: MetricsServer,
     wakes: BTreeMap<ComponentId, SimTime>,
-    chance: BTreeMap<ComponentId, Random>,
-    links: Random,
+    chance: Streams<ComponentId>,
+    links: Streams<ComponentId>,
+    routing: Random,
     answers: BTreeMap<(u32, u64), (SimTime, Answer)>,
     held: BTreeMap<u64, webhooks::Held>,
     calls_out: bool,
@@ -168,8 +169,9 @@ impl Cluster {
             last_compaction: 0,
             metrics: MetricsServer::new(),
             wakes: BTreeMap::new(),
-            chance: BTreeMap::new(),
-            links: Random::named(seed, "links"),
+            chance: Streams::named(seed, ""),
+            links: Streams::named(seed, "links/"),
+            routing: Random::named(seed, "routing"),
             answers: BTreeMap::new(),
             held: BTreeMap::new(),
             calls_out: settings.calls_out,
@@ -323,9 +325,10 @@ impl Cluster {
             request.verb,
             Verb::Get { .. } | Verb::List { .. } | Verb::GetScale { .. } | Verb::PodMetrics { .. } | Verb::ReviewAccess { .. }
         );
-        let mut travel = if reads { links.read.draw(&mut self.links) } else { links.commit.draw(&mut self.links) };
+        let random = self.links.of(&from);
+        let mut travel = if reads { links.read.draw(random) } else { links.commit.draw(random) };
         if matches!(request.verb, Verb::PodMetrics { .. }) {
-            travel += links.metrics.draw(&mut self.links);
+            travel += links.metrics.draw(random);
         }
         travel += self.request_delay.get(&from).copied().unwrap_or(0);
         match self.etcd().health() {
@@ -341,7 +344,7 @@ impl Cluster {
             return self.begin_request(from, token, request, cause);
         };
         let answer = self.pod_metrics(namespace, labels);
-        let travel = self.profile.links.answer.draw(&mut self.links);
+        let travel = self.profile.links.answer.draw(self.links.of(&from));
         self.push(self.now.plus(travel), Event::Answer { to: from, token, answer, cause });
     }
 
@@ -368,8 +371,8 @@ impl Cluster {
     }
 
     fn deliver_later(&mut self, id: WatchId, event: WatchEvent, cause: StepId) {
-        let travel = self.profile.links.watch.draw(&mut self.links);
         let Some(watch) = self.watches.get_mut(id) else { return };
+        let travel = self.profile.links.watch.draw(self.links.of(&watch.component));
         let at = watch.push(self.now.plus(travel), event, cause);
         self.push(at, Event::Watch { id });
     }
@@ -396,7 +399,7 @@ impl Cluster {
             return;
         }
         let mut outbox = Vec::new();
-        let random = self.chance.entry(component.clone()).or_insert_with(|| Random::named(self.seed, &format!("{component:?}")));
+        let random = self.chance.of(component);
         let mut context = Context { now: self.now, cause, random, outbox: &mut outbox, trace: &mut self.trace };
         let next = match component {
             ComponentId::ControllerManager => {
@@ -512,7 +515,7 @@ impl Cluster {
 
     /// How long a command takes until its first request.
     pub fn command_latency(&mut self) -> Nanos {
-        self.profile.links.command.draw(&mut self.links)
+        self.profile.links.command.draw(self.links.of(&ComponentId::User(0)))
     }
 
     /// Tells the trace of something a user did.

@@ -211,7 +211,7 @@ impl Cluster {
         let inside = matches!(from, Client::Pod { .. });
         let (node, client) = self.entry(from);
         let entry = |outside: bool| Entry { node: &node, client: &client, outside };
-        let mut random = self.links.clone();
+        let mut random = self.routing.clone();
         let routed = match target {
             Target::Pod { namespace, name, port } => {
                 let (namespace, name) = (namespace.clone(), name.clone());
@@ -253,7 +253,7 @@ impl Cluster {
                 }
             }
         };
-        self.links = random;
+        self.routing = random;
         match routed {
             Ok(route) => {
                 let found = self.pod_with_ip(&route.address);
@@ -282,7 +282,7 @@ impl Cluster {
             return (node.to_string(), address.to_owned());
         }
         let up: Vec<&Arc<str>> = self.kubelets.iter().filter(|(_, k)| !k.is_down()).map(|(n, _)| n).collect();
-        let at = if up.len() > 1 { self.links.below(up.len() as u64) as usize } else { 0 };
+        let at = if up.len() > 1 { self.routing.below(up.len() as u64) as usize } else { 0 };
         let node = up.get(at).map(|n| n.to_string()).unwrap_or_default();
         let client = if let Client::Outside(address) = from { address.clone() } else { SOMEBODY.to_owned() };
         (node, client)

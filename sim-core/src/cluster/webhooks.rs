@@ -84,7 +84,7 @@ impl Cluster {
 
     fn answer_request(&mut self, to: ComponentId, token: u64, answer: Answer, cause: StepId) {
         self.tell_watchers();
-        let travel = self.profile.links.answer.draw(&mut self.links);
+        let travel = self.profile.links.answer.draw(self.links.of(&to));
         self.push(self.now.plus(travel), Event::Answer { to, token, answer, cause });
     }
 

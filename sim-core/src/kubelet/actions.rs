@@ -187,13 +187,14 @@ impl Kubelet {
 #[cfg(test)]
 mod tests {
     use super::super::containers::{Instance, Record};
+    use super::super::pod_worker::Luck;
     use super::*;
     use crate::time::SimTime;
     use std::sync::Arc;
 
     fn check(spec: serde_json::Value, states: &[(&str, State)], expected: &[&str]) {
         let pod = serde_json::from_value(serde_json::json!({"metadata": {"name": "p"}, "spec": spec})).expect("a pod");
-        let mut worker = PodWorker::new(Arc::new(pod), SimTime(0), 0);
+        let mut worker = PodWorker::new(Arc::new(pod), SimTime(0), 0, Luck::of(0, 0));
         worker.sandbox.ready = true;
         for (name, state) in states {
             let instance = Instance {

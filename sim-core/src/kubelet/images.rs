@@ -192,7 +192,8 @@ impl Kubelet {
         }
         self.tell(uid, Some(name), false, "Pulling", &format!("Pulling image \"{image}\""), context);
         let (config, now) = (self.config.clone(), context.now);
-        let mut takes = config.registry.round_trips.draw(context.random);
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        let mut takes = config.registry.round_trips.draw(&mut worker.luck.runtime);
         let outcome = match pull_error(&config.registry, image) {
             Some(error) => Err(error),
             None if self.faults.pulls_fail => Err(format!("failed to pull and unpack image \"{}\": registry failure", full_name(image))),

@@ -33,7 +33,7 @@ impl Kubelet {
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
         if let Some(run) = worker.run.as_mut().filter(|r| !r.acted) {
             run.acted = true;
-            let takes = self.config.latencies.begin_kill.draw(context.random);
+            let takes = self.config.latencies.begin_kill.draw(&mut worker.luck.runtime);
             self.push_tasks(uid, vec![Task::KillPod]);
             return self.wait(uid, takes, context);
         }
@@ -99,7 +99,7 @@ impl Kubelet {
             return;
         }
         kill.step = KillStep::Stopping;
-        let work = self.config.latencies.stop_container.draw(context.random);
+        let work = self.config.latencies.stop_container.draw(&mut worker.luck.runtime);
         self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
     }
 
@@ -125,7 +125,7 @@ impl Kubelet {
             KillStep::Ordering => {
                 kill.step = KillStep::Stopping;
                 kill.grace = 0;
-                let work = self.config.latencies.stop_container.draw(context.random);
+                let work = self.config.latencies.stop_container.draw(&mut worker.luck.runtime);
                 self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
             }
             KillStep::Signalled => {

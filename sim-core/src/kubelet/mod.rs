@@ -153,6 +153,8 @@ pub struct Kubelet {
     node_disks: BTreeMap<String, Disk>,
     orphans: BTreeMap<Uid, PodWorker>,
     node: node_status::NodeState,
+    chance: u64,
+    arrivals: u64,
     faults: faults::Faults,
 }
 
@@ -184,6 +186,8 @@ impl Kubelet {
             node_disks: BTreeMap::new(),
             orphans: BTreeMap::new(),
             node: node_status::NodeState::default(),
+            chance: 0,
+            arrivals: 0,
             faults: faults::Faults::default(),
             profiles,
             config,
@@ -231,6 +235,7 @@ impl Kubelet {
         self.forget_all();
         let now = context.now;
         self.watch_usage_of_all(now);
+        self.chance = context.random.bits();
         let period = self.config.latencies.relist_period;
         self.pleg.grid = pleg::Grid::new(now.plus(context.random.below(period)), period);
         self.ticks = pleg::Grid::new(now.plus(context.random.below(SECOND)), SECOND);

@@ -111,10 +111,8 @@ impl Kubelet {
         let Some(worker) = self.pods.get_mut(uid) else { return };
         let events = worker.relist();
         self.try_sync(uid, context);
-        if events == 0 {
-            return;
-        }
-        let merged = events > 1 && context.random.chance(self.config.latencies.events_merged_per_million);
+        let Some(worker) = self.pods.get_mut(uid).filter(|_| events > 0) else { return };
+        let merged = events > 1 && worker.luck.worker.chance(self.config.latencies.events_merged_per_million);
         for _ in 0..(if merged { 1 } else { events.min(2) }) {
             self.update(uid, context);
         }

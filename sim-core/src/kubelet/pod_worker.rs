@@ -13,6 +13,7 @@ use super::admission::{Amounts, amounts};
 use super::containers::{Records, Sandbox};
 use super::probes::{ProbeKind, ProbeWorker};
 use super::restart::BackOff;
+use crate::random::Random;
 use crate::time::{Nanos, SECOND, SimTime};
 use crate::trace::StepId;
 
@@ -130,6 +131,23 @@ pub struct Verdict {
     pub disruption: bool,
 }
 
+/// The luck of one pod. It depends on the seed and on how many pods came to the node before it, not on what others do: what
+/// comes a little later has the same luck.
+#[derive(Clone, Debug)]
+pub struct Luck {
+    /// Of the runtime's work and of the program.
+    pub runtime: Random,
+    /// Of everything else; how often it is asked depends on how syncs fall.
+    pub worker: Random,
+}
+
+impl Luck {
+    /// Of the pod that came to its node after so many others.
+    pub fn of(chance: u64, before: u64) -> Luck {
+        Luck { runtime: Random::named(chance, &format!("runtime/{before}")), worker: Random::named(chance, &format!("worker/{before}")) }
+    }
+}
+
 /// A pod on this node.
 #[derive(Clone, Debug)]
 pub struct PodWorker {
@@ -187,11 +205,13 @@ pub struct PodWorker {
     pub restarting_all: bool,
     /// What led to its last change.
     pub cause: StepId,
+    /// Its luck.
+    pub luck: Luck,
 }
 
 impl PodWorker {
     /// A worker for a pod that was just given to the node.
-    pub fn new(pod: Arc<Pod>, now: SimTime, cause: StepId) -> PodWorker {
+    pub fn new(pod: Arc<Pod>, now: SimTime, cause: StepId, luck: Luck) -> PodWorker {
         let metadata = &pod.metadata;
         let name = metadata.name.as_deref().unwrap_or_default();
         let key = ObjectKey::new(sim_apimachinery::Kind::Pod, metadata.namespace.as_deref().unwrap_or_default(), name);
@@ -221,6 +241,7 @@ impl PodWorker {
             attempts: BTreeMap::new(),
             restarting_all: false,
             cause,
+            luck,
             requests: amounts(&pod),
             pod,
         }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use sim_apimachinery::{Object, Typed};
 
 use super::admission::{Room, amounts, refusal};
-use super::pod_worker::{PodWorker, Stage, Verdict};
+use super::pod_worker::{Luck, PodWorker, Stage, Verdict};
 use super::resources::qos_class;
 use super::runtime::seen_as_lost;
 use super::status::is_terminal;
@@ -71,7 +71,9 @@ impl Kubelet {
     }
 
     fn add_pod(&mut self, uid: Uid, pod: &Arc<Pod>, context: &mut Context) {
-        let mut worker = PodWorker::new(pod.clone(), context.now, context.cause);
+        let luck = Luck::of(self.chance, self.arrivals);
+        self.arrivals += 1;
+        let mut worker = PodWorker::new(pod.clone(), context.now, context.cause, luck);
         self.names.insert((worker.key.namespace.clone(), worker.key.name.clone()), uid.clone());
         let terminal = is_terminal(pod.status.as_ref().and_then(|s| s.phase.as_deref()));
         if let Some(old) = self.orphans.remove(&uid) {
@@ -138,7 +140,8 @@ impl Kubelet {
 
     /// An update is on its way to the worker.
     fn dispatch(&mut self, uid: &Uid, context: &mut Context) {
-        let takes = self.config.latencies.dispatch.draw(context.random);
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let takes = self.config.latencies.dispatch.draw(&mut worker.luck.worker);
         self.timers.add(context.now.plus(takes), Timer::Dispatch(uid.clone()));
     }
 

@@ -79,8 +79,8 @@ impl Kubelet {
     }
 
     fn check_now(&mut self, uid: &Uid, name: &str, kind: ProbeKind, context: &mut Context) {
-        let costs = self.config.latencies.probe.draw(context.random);
         let Some(worker) = self.pods.get_mut(uid) else { return };
+        let costs = self.config.latencies.probe.draw(&mut worker.luck.worker);
         let pod = worker.pod.clone();
         let ip = worker.sandbox.ip.clone().unwrap_or_default();
         let Some((_, spec)) = container(&pod, name) else { return };

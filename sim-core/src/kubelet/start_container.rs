@@ -81,8 +81,8 @@ impl Kubelet {
     }
 
     pub(super) fn container_created(&mut self, uid: &Uid, name: &str, context: &mut Context) -> Flow {
-        let id = format!("containerd://{}", context.random.hex(64));
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        let id = format!("containerd://{}", worker.luck.runtime.hex(64));
         let image = container(&worker.pod, name).and_then(|(_, c)| c.image.clone()).unwrap_or_default();
         let (image, image_id) = self.images.in_runtime(&image);
         let record = worker.records.entry(name.to_owned()).or_default();
@@ -103,7 +103,8 @@ impl Kubelet {
         if let Err(error) = profile.check_start(&spec) {
             return self.not_startable(uid, name, &error, context);
         }
-        let mut process = Process::start(&profile, spec, context.now.0, context.random.bits());
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        let mut process = Process::start(&profile, spec, context.now.0, worker.luck.runtime.bits());
         self.limit(uid, name, &mut process);
         if self.faults.slow_start > 0 {
             process.set_extra_startup(self.faults.slow_start);

@@ -53,9 +53,10 @@ impl Kubelet {
     fn next_status(&mut self, context: &mut Context) {
         while self.status.busy.is_none() {
             let Some(uid) = self.status.waiting.pop_front() else { return };
-            if self.has_news(&uid) {
+            let has_news = self.has_news(&uid);
+            if let Some(worker) = self.pods.get_mut(&uid).filter(|_| has_news) {
                 self.status.busy = Some(uid.clone());
-                let takes = self.config.latencies.status_read.draw(context.random);
+                let takes = self.config.latencies.status_read.draw(&mut worker.luck.worker);
                 self.timers.add(context.now.plus(takes), Timer::StatusRead(uid));
             }
         }

@@ -13,7 +13,8 @@ use super::probes::ProbeKind;
 use super::status::{generate, is_terminal};
 use super::{Asked, Kubelet, Timer, Uid, Work, sources, volumes};
 use crate::component::Context;
-use crate::random::Latency;
+use crate::random::{Latency, Random};
+
 use crate::time::{MILLISECOND, MINUTE, Nanos, SECOND, SimTime};
 
 /// How often a sync that waits for mounts looks.
@@ -87,7 +88,8 @@ impl Kubelet {
         };
         let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
         let pokes: Vec<String> = statuses.filter(waiting).map(|s| s.name.clone()).collect();
-        let early = !pokes.is_empty() && context.random.chance(self.config.latencies.poke_before_status_per_million);
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let early = !pokes.is_empty() && worker.luck.worker.chance(self.config.latencies.poke_before_status_per_million);
         if early {
             pokes.iter().for_each(|name| self.poke(uid, name, context));
         }
@@ -165,7 +167,7 @@ impl Kubelet {
             Task::ContainerStarted(name) => self.container_started(uid, &name, context),
             Task::PostStarted { container, failed } => self.post_started(uid, &container, failed, context),
             Task::Stopped => self.stopped(uid, context),
-            Task::Unmount => self.wait(uid, latencies.unmount.draw(context.random), context),
+            Task::Unmount => self.unmount(uid, context),
             Task::Unmounted => self.unmounted(uid, context),
         }
     }
@@ -189,9 +191,9 @@ impl Kubelet {
     /// The sync goes on when it has got some CPU time.
     pub(super) fn work(&mut self, uid: &Uid, takes: Latency, context: &mut Context) -> Flow {
         let ticket = self.new_ticket(uid);
-        let work = takes.draw(context.random);
-        self.cpu.begin(context.now, work, Work::Run(uid.clone(), ticket));
-        if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        self.cpu.begin(context.now, takes.draw(&mut worker.luck.runtime), Work::Run(uid.clone(), ticket));
+        if let Some(run) = worker.run.as_mut() {
             run.acted = true;
         }
         Flow::Wait
@@ -256,8 +258,9 @@ impl Kubelet {
         let waited = context.now.since(began);
         if missing.is_empty() {
             let latencies = &self.config.latencies;
-            let work = if failures == 0 { latencies.volume_reconcile.draw(context.random) } else { 0 };
-            let done = waited + work + latencies.volume_mount.draw(context.random);
+            let Some(luck) = self.pods.get_mut(uid).map(|w| &mut w.luck.runtime) else { return Flow::End };
+            let work = if failures == 0 { latencies.volume_reconcile.draw(luck) } else { 0 };
+            let done = waited + work + latencies.volume_mount.draw(luck);
             let poll = done.div_ceil(MOUNT_POLL) * MOUNT_POLL;
             _ = self.mounted(uid, context);
             return self.wait(uid, poll - waited, context);
@@ -338,6 +341,12 @@ impl Kubelet {
         Flow::End
     }
 
+    fn unmount(&mut self, uid: &Uid, context: &mut Context) -> Flow {
+        let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
+        let takes = self.config.latencies.unmount.draw(&mut worker.luck.runtime);
+        self.wait(uid, takes, context)
+    }
+
     fn unmounted(&mut self, uid: &Uid, context: &mut Context) -> Flow {
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
         worker.stage = Stage::Finished;
@@ -358,10 +367,11 @@ impl Kubelet {
         let Some(run) = worker.run.take() else { return };
         worker.last_sync = context.now;
         if worker.stage == Stage::Syncing {
-            worker.due = next_look(&run, is_steady(worker), context);
+            let steady = is_steady(worker);
+            worker.due = next_look(&run, steady, context.now, &mut worker.luck.worker);
         }
         if run.acted && worker.stage == Stage::Syncing {
-            let takes = self.config.latencies.relist_on_demand.draw(context.random);
+            let takes = self.config.latencies.relist_on_demand.draw(&mut worker.luck.worker);
             self.timers.add(context.now.plus(takes), Timer::RelistPod(uid.clone()));
         }
         self.plan_tick();
@@ -375,12 +385,12 @@ fn is_steady(worker: &super::pod_worker::PodWorker) -> bool {
     statuses.into_iter().all(|s| s.ready) && worker.waiting.is_empty()
 }
 
-fn next_look(run: &Run, steady: bool, context: &mut Context) -> Option<SimTime> {
+fn next_look(run: &Run, steady: bool, now: SimTime, luck: &mut Random) -> Option<SimTime> {
     let delay = match run.failed {
         None if steady => return None,
-        None => context.random.jitter(SYNC_FREQUENCY, 50),
-        Some(None) => context.random.jitter(SYNC_BACKOFF, 50),
-        Some(Some(until)) => context.random.jitter(until.since(context.now).min(MINUTE), 50),
+        None => luck.jitter(SYNC_FREQUENCY, 50),
+        Some(None) => luck.jitter(SYNC_BACKOFF, 50),
+        Some(Some(until)) => luck.jitter(until.since(now).min(MINUTE), 50),
     };
-    Some(context.now.plus(delay))
+    Some(now.plus(delay))
 }
