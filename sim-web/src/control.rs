@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sim_core::scenario::Player;
-use sim_core::time::{SECOND, SimTime};
+use sim_core::time::{MICROSECOND, SECOND, SimTime};
 
 use crate::clock::Speed;
 use crate::session::{Session, World};
@@ -63,6 +63,11 @@ pub enum Action {
         /// How far.
         millis: u64,
     },
+    /// Goes back to a moment: so many microseconds after the session began, to the end of that microsecond.
+    BackTo {
+        /// Which one.
+        micros: u64,
+    },
     /// Keeps the present as a branch of this name and goes on with a copy.
     Fork(String),
     /// Goes on with another branch; the present one is kept under the name it had.
@@ -97,7 +102,7 @@ impl Action {
 
     /// Whether another world takes the place of the present one, so that what watchers know may never have been.
     pub fn replaces(&self) -> bool {
-        matches!(self, Action::Rewind(_) | Action::Back { .. } | Action::Switch(_))
+        matches!(self, Action::Rewind(_) | Action::Back { .. } | Action::BackTo { .. } | Action::Switch(_))
     }
 }
 
@@ -172,6 +177,14 @@ impl Session {
             }
             Action::Back { millis } => {
                 let target = SimTime(self.world.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
+                self.rewind_to(target.max(self.origin.cluster.now()));
+            }
+            Action::BackTo { micros } => {
+                let moment = SimTime((self.origin.began().0 / MICROSECOND).saturating_add(*micros).saturating_mul(MICROSECOND));
+                if moment > self.world.now() {
+                    return Err(format!("{micros} µs lie ahead, one cannot go back to them"));
+                }
+                let target = moment.plus(MICROSECOND - 1).min(self.world.now());
                 self.rewind_to(target.max(self.origin.cluster.now()));
             }
             Action::Fork(name) => {

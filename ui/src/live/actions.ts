@@ -2,6 +2,7 @@
 
 import { LineCounter, parseAllDocuments } from "yaml";
 import type { Json } from "../model/delta";
+import { clock } from "../model/format";
 import { control, pathOf, type Plan, type Request, type Resource, resourceNamed, resourceOf } from "./kube";
 
 export const MANAGER = "ksim-page";
@@ -75,6 +76,20 @@ export async function remove(kind: string, namespace: string, name: string): Pro
     ],
     harms: true,
   };
+}
+
+/** Winds the present branch back to a moment, microseconds since the run began. */
+export const backTo = (micros: number): Plan => ({
+  title: `Go back to ${clock(micros)}; what came after it is lost on this branch`,
+  requests: [control({ backTo: { micros } })],
+  harms: true,
+});
+
+/** Keeps the present branch and goes on with a copy of it at a moment of the past, standing still so that something can be changed. */
+export function branchAt(name: string, present: string, micros: number, speed: string): Plan {
+  const requests = [control({ fork: name }), control({ backTo: { micros } })];
+  if (speed !== "paused") requests.unshift(control("pause"));
+  return { title: `Branch ${name} off at ${clock(micros)}; ${present || "main"} is kept as it is, time stands still`, requests, harms: false };
 }
 
 const fault = (title: string, value: Json): Plan => ({ title, requests: [control({ fault: value })], harms: true });

@@ -34,7 +34,7 @@ export function firstDifference(a: Run, b: Run): First | undefined {
 }
 
 function reason(a: Run, b: Run, step: number, left: Json[], right: Json[]): string {
-  if (left[1] !== right[1] || left[3] !== right[3]) return `Something else happens: ${words(a, step)} · ${words(b, step)}`;
+  if (left[1] !== right[1] || left[3] !== right[3]) return `Something else happens. Left: ${words(a, step)} · right: ${words(b, step)}`;
   const [one, other] = [a.keyOfStep[step], b.keyOfStep[step]];
   if (one >= 0 && other >= 0 && left[3] === "c" && a.keys[one].id === b.keys[other].id) {
     const [before, after] = [a.at(one, step), b.at(other, step)];

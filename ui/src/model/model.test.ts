@@ -21,6 +21,7 @@ import { readText, Reader } from "./read";
 import { backOffs, exits } from "./restarts";
 import { rollout, share } from "./rollout";
 import { Damaged, type Run } from "./run";
+import { numbers, partingOf } from "./milestones";
 import * as scheduler from "./scheduler";
 import { views } from "./service";
 import { quantile, traffic } from "./traffic";
@@ -298,6 +299,21 @@ describe("comparison and links", () => {
     expect(firstDifference(a, a)).toBeUndefined();
     const later = objectDifferences(a, a.stepAtTime(31e6), b, b.stepAtTime(31e6));
     expect(later.some((d) => d.kind === "Pod" && d.text === "only on the left")).toBe(true);
+  });
+
+  it("finds what first comes of it in the pods, and the numbers of both", () => {
+    const [a, b] = [run("rollout"), run("rollout-unavailable-1")];
+    const from = firstDifference(a, b)?.step ?? -1;
+    const parting = partingOf(a, b, from);
+    expect(parting?.left?.text).toBe("a pod of ReplicaSet fastapi-k8s-78775978d4 is ready");
+    expect(parting?.right?.text).toBe("a pod of ReplicaSet fastapi-k8s-c6c4576d9 is told to go");
+    expect(a.keyOfStep[parting?.left?.step ?? -1]).toBe(parting?.left?.pod);
+    expect(partingOf(a, a, from)).toBeUndefined();
+    const rolling = a.stepAtTime(29e6);
+    const row = numbers(a, a.last, b, b.last, rolling).find((r) => r.id === "Deployment/default/fastapi-k8s");
+    expect(row?.left).toEqual({ wanted: 5, available: 5, fewest: 5, most: 6 });
+    expect(row?.right).toEqual({ wanted: 5, available: 5, fewest: 4, most: 6 });
+    expect(numbers(a, a.last, b, b.last, rolling).every((r) => r.kind !== "ReplicaSet")).toBe(true);
   });
 
   it("writes and reads links, and says what does not fit", () => {
