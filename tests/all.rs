@@ -2,6 +2,7 @@
 
 mod api_properties;
 mod bad_input;
+mod causes;
 mod controllers;
 mod fidelity;
 mod golden;

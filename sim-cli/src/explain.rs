@@ -75,6 +75,10 @@ fn tell(played: &Played, wanted: &str) -> Result<(), String> {
             let text = describe(cluster, step).unwrap_or_else(|| match &step.what {
                 What::Change { key, .. } => format!("{} changed {key}", step.component),
                 What::Node { key, text } => format!("{}: {key}: {text}", step.component),
+                What::Http { from, to, path, status, error, .. } => {
+                    format!("{from} asked {to} for {path}: {}", error.as_deref().map_or_else(|| status.to_string(), str::to_owned))
+                }
+                What::Fault { text } => format!("fault: {text}"),
                 _ => format!("{} worked on {subject}", step.component),
             });
             line(&format!("{:>9}  {}", moment(step.time, began), text.trim_start()));

@@ -32,7 +32,7 @@ pub use faults::Faults;
 pub use files::Disk;
 pub use http::{HttpRequest, HttpResult};
 pub use network::{NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES};
-pub use process::{Exec, ExecResult, ExitReason, Happening, LogLine, Process, Signal, Spec, Stream, Told, expand_references};
+pub use process::{Exec, ExecResult, ExitReason, Happening, LogLine, Outlook, Process, Signal, Spec, Stream, Told, expand_references};
 pub use profile::{Profile, ProfileError};
 pub use profile_set::{ProfileSet, repository_name};
 pub use stdin::{Given, bytes_of, text_of};

@@ -60,9 +60,19 @@ pub(super) struct Flight {
     cause: StepId,
     /// What comes back if nothing happens on the way.
     outcome: HttpOutcome,
-    /// Who answers: namespace, pod, container, instance.
-    serving: Option<(String, String, String, String)>,
+    serving: Option<Serving>,
     sent: crate::time::SimTime,
+}
+
+/// Who answers a request.
+#[derive(Clone, Debug)]
+struct Serving {
+    namespace: String,
+    pod: String,
+    container: String,
+    instance: String,
+    /// Whether the request changed how it answers from now on, or when it ends.
+    is_changed: bool,
 }
 
 /// Where a request ends up.
@@ -119,7 +129,7 @@ impl Cluster {
 
     /// Sends a request and says at once what comes of it, if nothing happens on the way (the API server's pod proxy).
     pub fn http_now(&mut self, call: &HttpCall, cause: StepId) -> HttpOutcome {
-        let (outcome, _) = self.exchange(call, cause);
+        let (outcome, serving) = self.exchange(call, cause);
         let what = What::Http {
             from: "api".into(),
             to: outcome.pod.as_deref().unwrap_or("nowhere").into(),
@@ -128,7 +138,8 @@ impl Cluster {
             latency: outcome.latency,
             error: outcome.error.as_ref().map(|error| error.text.as_str().into()),
         };
-        self.trace.push(self.now, &"traffic".into(), cause, what);
+        let step = self.trace.push(self.now, &"traffic".into(), cause, what);
+        self.retell(serving.as_ref(), cause, step);
         outcome
     }
 
@@ -146,7 +157,7 @@ impl Cluster {
     pub(super) fn on_http_done(&mut self, token: u64) {
         let Some(flight) = self.flights.remove(&token) else { return };
         let mut outcome = flight.outcome;
-        if let Some((namespace, pod, container, instance)) = &flight.serving {
+        if let Some(Serving { namespace, pod, container, instance, .. }) = &flight.serving {
             let gone = match self.node_of(namespace, pod).and_then(|n| self.kubelets.get(&n)) {
                 Some(kubelet) => kubelet.died_before(namespace, pod, container, instance, self.now),
                 None => true,
@@ -168,11 +179,20 @@ impl Cluster {
             latency: self.now.since(flight.sent),
             error: outcome.error.as_ref().map(|error| error.text.as_str().into()),
         };
-        self.trace.push(self.now, &"traffic".into(), flight.cause, what);
+        let step = self.trace.push(self.now, &"traffic".into(), flight.cause, what);
+        self.retell(flight.serving.as_ref(), flight.cause, step);
         self.http_done.insert(token, outcome);
     }
 
-    fn exchange(&mut self, call: &HttpCall, cause: StepId) -> (HttpOutcome, Option<(String, String, String, String)>) {
+    /// What a request led to in its container follows from the step that tells of it.
+    fn retell(&mut self, serving: Option<&Serving>, cause: StepId, step: StepId) {
+        let Some(Serving { namespace, pod, container, instance, .. }) = serving.filter(|s| s.is_changed) else { return };
+        if let Some(kubelet) = self.node_of(namespace, pod).and_then(|node| self.kubelets.get_mut(&node)) {
+            kubelet.retell(namespace, pod, container, instance, cause, step);
+        }
+    }
+
+    fn exchange(&mut self, call: &HttpCall, cause: StepId) -> (HttpOutcome, Option<Serving>) {
         let found = match self.route(&call.from, &call.target, call.timeout) {
             Ok(found) => found,
             Err(outcome) => return (*outcome, None),
@@ -186,14 +206,16 @@ impl Cluster {
         };
         let instance = self.kubelet_of(&namespace, &pod).and_then(|k| k.instance(&namespace, &pod, &container)).map(str::to_owned);
         let request = HttpRequest { port, ..call.request.clone() };
-        let mut result = HttpResult::Refused;
+        let (mut result, mut is_changed) = (HttpResult::Refused, false);
         let now = self.now.0;
         if let Some(mut process) = self.process(&namespace, &pod, &container) {
             let mut network = Network { cluster: self, namespace: namespace.clone(), pod: pod.clone(), cause };
+            let before = process.outlook();
             result = process.http(now, &request, &mut network);
+            is_changed = !process.answers_as(&before) || process.ends_otherwise(&before);
             self.with_process(&namespace, &pod, &container, cause, |slot| *slot = process);
         }
-        let serving = instance.map(|id| (namespace, pod.clone(), container, id));
+        let serving = instance.map(|instance| Serving { namespace, pod: pod.clone(), container, instance, is_changed });
         match result {
             HttpResult::Refused => (HttpOutcome::failed(HttpFailure::Refused, "connection refused", Some(pod), 0), None),
             HttpResult::Answer { status, body, latency_nanos, .. } if latency_nanos <= call.timeout => {

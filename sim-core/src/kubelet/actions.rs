@@ -205,6 +205,7 @@ mod tests {
                 state: state.clone(),
                 seen: Some(state.clone()),
                 process: None,
+                origin: Default::default(),
             };
             worker.records.insert((*name).to_owned(), Record { current: Some(instance), previous: None });
         }

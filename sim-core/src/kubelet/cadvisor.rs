@@ -12,6 +12,7 @@ use super::{Kubelet, Timer, Uid};
 use crate::component::Sample;
 use crate::random::Random;
 use crate::time::{Nanos, SECOND, SimTime};
+use crate::trace::BEGINNING;
 
 const INTERVAL: Nanos = 10 * SECOND;
 const MAX_INTERVAL: Nanos = 15 * SECOND;
@@ -98,7 +99,7 @@ impl Kubelet {
     fn plan_reading(&mut self, uid: &Uid, name: &str, now: SimTime) {
         let Some(watched) = self.cadvisor.containers.get_mut(&(uid.clone(), name.to_owned())) else { return };
         let next = now.plus(watched.random.jitter(watched.interval, 100));
-        self.timers.add(next, Timer::ReadUsage(uid.clone(), name.to_owned(), watched.instance.as_str().into()));
+        self.timers.add(next, (Timer::ReadUsage(uid.clone(), name.to_owned(), watched.instance.as_str().into()), BEGINNING));
     }
 
     /// The instance that runs, and what it has used.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use sim_workload::{LogLine, Process};
 
+use super::causes::Origin;
 use crate::time::SimTime;
 
 /// The place of a container in its pod.
@@ -64,6 +65,8 @@ pub struct Instance {
     pub seen: Option<State>,
     /// Its process while it runs, and after that for its logs.
     pub process: Option<Process>,
+    /// What led to how the process is.
+    pub origin: Origin,
 }
 
 /// The instances of one container of a pod.
@@ -174,6 +177,7 @@ mod tests {
             state: State::Created,
             seen,
             process: None,
+            origin: Origin::default(),
         };
         let record = Record { current: Some(instance(1, None)), previous: Some(instance(0, Some(State::Created))) };
         assert_eq!(record.seen().map(|(i, _)| i.attempt), Some(0));

@@ -18,8 +18,10 @@ impl Kubelet {
     pub(super) fn look_at_pressure(&mut self, context: &mut Context) {
         let pressure = self.faults.pressure;
         if pressure.memory || pressure.disk || pressure.pid {
+            let cause = context.cause;
             self.evict_one(context);
-            self.timers.add(context.now.plus(10 * SECOND), Timer::Eviction);
+            context.cause = cause;
+            self.later(context.now.plus(10 * SECOND), Timer::Eviction, context);
         }
     }
 

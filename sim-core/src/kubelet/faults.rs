@@ -49,7 +49,7 @@ pub struct Faults {
 impl Kubelet {
     /// Lets a fault begin or end.
     pub fn set_fault(&mut self, fault: NodeFault, context: &mut Context) {
-        context.record(&self.component.clone(), What::Fault { text: format!("{}: {fault:?}", self.config.node).into() });
+        context.cause = context.record(&self.component.clone(), What::Fault { text: format!("{}: {fault:?}", self.config.node).into() });
         match fault {
             NodeFault::Down => self.power_off(context.now),
             NodeFault::Up => self.power_on(context),
@@ -79,7 +79,7 @@ impl Kubelet {
         change(&mut self.faults.pressure);
         if !self.faults.off {
             self.node_changed(context);
-            self.timers.add(context.now, super::Timer::Eviction);
+            self.later(context.now, super::Timer::Eviction, context);
         }
     }
 

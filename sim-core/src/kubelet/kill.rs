@@ -6,7 +6,7 @@
 use sim_workload::Signal;
 
 use super::containers::{Record, Role, State, all_containers, container};
-use super::pod_worker::{Kill, KillStep, Stage, Task};
+use super::pod_worker::{Kill, KillStep, Run, Stage, Task};
 use super::probe_check::Outcome;
 use super::probes::ProbeKind;
 use super::sync_pod::Flow;
@@ -20,7 +20,9 @@ const GRACE_MIN: Nanos = 2 * SECOND;
 impl Kubelet {
     /// Stops some containers of a pod that goes on, and waits for them.
     pub(super) fn kill_some(&mut self, uid: &Uid, containers: Vec<(String, String)>, context: &mut Context) -> Flow {
+        let cause = context.cause;
         for (name, message) in containers {
+            context.cause = cause;
             let grace = self.grace_of(uid, &name);
             self.begin_kill(uid, &name, &message, grace, context);
         }
@@ -43,7 +45,9 @@ impl Kubelet {
         }
         let grace = worker.grace();
         let names: Vec<String> = worker.records.iter().filter(|(_, r)| r.is_running()).map(|(n, _)| n.clone()).collect();
+        let cause = context.cause;
         for name in names {
+            context.cause = cause;
             self.begin_kill(uid, &name, &format!("Stopping container {name}"), grace, context);
         }
         Flow::Go
@@ -66,16 +70,19 @@ impl Kubelet {
         if !worker.records.get(name).is_some_and(|r| r.is_running()) || worker.kills.contains_key(name) {
             return;
         }
-        let kill = Kill { step: KillStep::PreStop, grace, began: context.now };
+        let kill = Kill { step: KillStep::PreStop, grace, began: context.now, cause: context.cause };
         worker.kills.insert(name.to_owned(), kill);
         let pre_stop = container(&worker.pod, name).and_then(|(_, c)| c.lifecycle.as_ref()?.pre_stop.clone());
         self.tell(uid, Some(name), false, "Killing", message, context);
+        if let Some(kill) = self.pods.get_mut(uid).and_then(|w| w.kills.get_mut(name)) {
+            kill.cause = context.cause;
+        }
         let Some(hook) = pre_stop.filter(|_| grace > 0) else { return self.pre_stop_done(uid, name, context) };
         let (outcome, takes) = self.run_hook(uid, name, &hook, grace, context);
         if outcome != Outcome::Success {
             self.tell(uid, Some(name), true, "FailedPreStopHook", "PreStopHook failed", context);
         }
-        self.timers.add(context.now.plus(takes.min(grace)), Timer::PreStopDone(uid.clone(), name.to_owned()));
+        self.later(context.now.plus(takes.min(grace)), Timer::PreStopDone(uid.clone(), name.to_owned()), context);
     }
 
     /// The hook is over (or there was none): the rest of the grace begins, whole seconds deducted.
@@ -95,12 +102,12 @@ impl Kubelet {
         let waits = worker.stage == Stage::Terminating && must_wait(worker, name);
         let Some(kill) = worker.kills.get_mut(name).filter(|k| k.step == KillStep::Ordering) else { return };
         if waits {
-            self.timers.add(kill.began.plus(kill.grace).max(context.now), Timer::GraceOver(uid.clone(), name.to_owned()));
-            return;
+            let at = kill.began.plus(kill.grace).max(context.now);
+            return self.later(at, Timer::GraceOver(uid.clone(), name.to_owned()), context);
         }
         kill.step = KillStep::Stopping;
         let work = self.config.latencies.stop_container.draw(&mut worker.luck.runtime);
-        self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
+        self.begin_work(work, Work::Stop(uid.clone(), name.to_owned()), context);
     }
 
     /// The runtime sends SIGTERM.
@@ -112,9 +119,9 @@ impl Kubelet {
         if let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) {
             process.signal(context.now.0, Signal::Term);
         }
-        self.timers.add(deadline, Timer::GraceOver(uid.clone(), name.to_owned()));
+        self.later(deadline, Timer::GraceOver(uid.clone(), name.to_owned()), context);
         self.touched(uid, name);
-        self.refresh_touched();
+        self.refresh_touched(context);
     }
 
     /// The grace is over: a container that waits for others is stopped now, one that has SIGTERM gets SIGKILL.
@@ -126,14 +133,14 @@ impl Kubelet {
                 kill.step = KillStep::Stopping;
                 kill.grace = 0;
                 let work = self.config.latencies.stop_container.draw(&mut worker.luck.runtime);
-                self.cpu.begin(context.now, work, Work::Stop(uid.clone(), name.to_owned()));
+                self.begin_work(work, Work::Stop(uid.clone(), name.to_owned()), context);
             }
             KillStep::Signalled => {
                 if let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) {
                     process.signal(context.now.0, Signal::Kill);
                 }
                 self.touched(uid, name);
-                self.refresh_touched();
+                self.refresh_touched(context);
             }
             _ => {}
         }
@@ -148,8 +155,9 @@ impl Kubelet {
             self.stop_if_in_turn(uid, &other, context);
         }
         let Some(worker) = self.pods.get_mut(uid) else { return };
-        let awaited = worker.kills.is_empty() && worker.run.as_ref().is_some_and(|r| r.tasks.front() == Some(&Task::AwaitKills));
-        if awaited {
+        let awaited = |r: &&mut Run| r.tasks.front() == Some(&Task::AwaitKills);
+        if let Some(run) = worker.run.as_mut().filter(|_| worker.kills.is_empty()).filter(awaited) {
+            run.cause = context.cause;
             self.drive(uid, context);
         }
     }

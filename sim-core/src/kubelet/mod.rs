@@ -9,6 +9,7 @@ mod access;
 mod actions;
 mod admission;
 mod cadvisor;
+mod causes;
 mod conditions;
 mod config;
 mod containers;
@@ -55,7 +56,7 @@ use self::sources::Sources;
 use crate::client_go::{Caches, EventDraft, EventRecorder, EventStyle, ObjectReference};
 use crate::component::{Context, Input, Watch, WatchFilter};
 use crate::time::{SECOND, SimTime, TimerQueue};
-use crate::trace::What;
+use crate::trace::{BEGINNING, StepId, What};
 
 /// A pod's uid.
 pub(crate) type Uid = Arc<str>;
@@ -135,8 +136,8 @@ pub struct Kubelet {
     caches: Caches,
     pods: BTreeMap<Uid, PodWorker>,
     names: BTreeMap<(Arc<str>, Arc<str>), Uid>,
-    timers: TimerQueue<Timer>,
-    cpu: SharedCpu<Work>,
+    timers: TimerQueue<(Timer, StepId)>,
+    cpu: SharedCpu<(Work, StepId)>,
     recorder: EventRecorder,
     status: status_manager::StatusManager,
     asked: BTreeMap<u64, Asked>,
@@ -206,7 +207,7 @@ impl Kubelet {
 
     /// Takes in something that happened.
     pub fn handle(&mut self, input: Input, context: &mut Context) {
-        self.refresh_touched();
+        self.refresh_touched(context);
         if self.faults.off {
             if let Input::Watch(events) = input {
                 events.iter().for_each(|e| _ = self.caches.apply(e));
@@ -215,7 +216,7 @@ impl Kubelet {
         }
         match input {
             Input::Start => self.start(context),
-            Input::Watch(events) => events.iter().for_each(|e| self.on_watch_event(e, context)),
+            Input::Watch(events) => self.on_watch_events(&events, context),
             Input::Answer { token, answer } => self.on_answer(token, answer, context),
             Input::Wake => {}
         }
@@ -239,7 +240,7 @@ impl Kubelet {
         let period = self.config.latencies.relist_period;
         self.pleg.grid = pleg::Grid::new(now.plus(context.random.below(period)), period);
         self.ticks = pleg::Grid::new(now.plus(context.random.below(SECOND)), SECOND);
-        self.timers.add(now.plus(2 * SECOND), Timer::Housekeeping);
+        self.later(now.plus(2 * SECOND), Timer::Housekeeping, context);
         self.start_node(context);
     }
 
@@ -264,15 +265,20 @@ impl Kubelet {
     fn run_due(&mut self, context: &mut Context) {
         loop {
             if let Some((uid, name)) = self.processes.pop_due(context.now) {
+                context.cause = self.origin(&uid, &name).map_or(BEGINNING, |origin| origin.doing(context.now));
                 self.advance_process(&uid, &name, context);
                 continue;
             }
             let works = if self.cpu.next().is_some_and(|at| at <= context.now) { self.cpu.done(context.now) } else { vec![] };
             if !works.is_empty() {
-                works.into_iter().for_each(|w| self.on_work(w, context));
+                for (work, cause) in works {
+                    context.cause = cause;
+                    self.on_work(work, context);
+                }
                 continue;
             }
-            let Some(timer) = self.timers.pop_due(context.now) else { return };
+            let Some((timer, cause)) = self.timers.pop_due(context.now) else { return };
+            context.cause = cause;
             self.on_timer(timer, context);
         }
     }
@@ -332,7 +338,7 @@ impl Kubelet {
         }
     }
 
-    /// Tells an event about a pod, or about one of its containers.
+    /// Tells an event about a pod, or about one of its containers; what follows now follows from it.
     fn tell(&mut self, uid: &str, container: Option<&str>, warning: bool, reason: &'static str, message: &str, context: &mut Context) {
         let Some(worker) = self.pods.get(uid) else { return };
         let mut about = ObjectReference::to(&Object::Pod(worker.pod.clone()));
@@ -340,15 +346,15 @@ impl Kubelet {
             about.field_path = containers::field_path(&worker.pod, name);
         }
         let text = format!("{reason}: {}{message}", container.map(|c| format!("{c}: ")).unwrap_or_default());
-        let cause = context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
+        context.cause = context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
         let draft = EventDraft { warning, ..EventDraft::normal(about, reason, message) };
-        self.recorder.tell(context.now, &draft, None, cause);
+        self.recorder.tell(context.now, &draft, None, context.cause);
     }
 
-    /// Tells the trace what is done to a pod.
+    /// Tells the trace what is done to a pod; what follows now follows from it.
     fn note(&self, uid: &str, text: String, context: &mut Context) {
         if let Some(worker) = self.pods.get(uid) {
-            context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
+            context.cause = context.record(&self.component, What::Node { key: worker.key.clone(), text: text.into() });
         }
     }
 

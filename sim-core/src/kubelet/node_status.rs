@@ -21,6 +21,7 @@ use super::{Asked, Kubelet, Timer};
 use crate::client_go::{EventDraft, ObjectReference};
 use crate::component::{ChangeType, Context};
 use crate::time::{MILLISECOND, MINUTE, Nanos, SECOND, SimTime};
+use crate::trace::BEGINNING;
 
 const LEASE_SECONDS: i32 = 40;
 const LEASE_INTERVAL: Nanos = 10 * SECOND;
@@ -62,7 +63,7 @@ impl Kubelet {
         }
         self.tell_node("NodeAllocatableEnforced", false, "Updated Node Allocatable limit across pods", context);
         self.register(context);
-        self.timers.add(context.now.plus(10 * SECOND), Timer::Eviction);
+        self.later(context.now.plus(10 * SECOND), Timer::Eviction, context);
     }
 
     fn register(&mut self, context: &mut Context) {
@@ -77,7 +78,7 @@ impl Kubelet {
             Err(_) => {
                 self.node.retries += 1;
                 let delay = (RETRY_FIRST << self.node.retries.min(10)).min(RETRY_MAX);
-                self.timers.add(context.now.plus(delay), Timer::NodeStatus);
+                self.later(context.now.plus(delay), Timer::NodeStatus, context);
                 return;
             }
         }
@@ -124,14 +125,15 @@ impl Kubelet {
         };
         if self.node.planned != Some(next) {
             self.node.planned = Some(next);
-            self.timers.add(next, Timer::NodeStatus);
+            // A report that comes by itself has no other cause than time.
+            self.timers.add(next, (Timer::NodeStatus, BEGINNING));
         }
     }
 
     /// The node's status is to be looked at within its usual interval, because something about it changed.
     pub(super) fn node_changed(&mut self, context: &mut Context) {
         let soon = context.random.below(STATUS_INTERVAL);
-        self.timers.add(context.now.plus(soon), Timer::NodeStatus);
+        self.later(context.now.plus(soon), Timer::NodeStatus, context);
     }
 
     pub(super) fn node_status_answered(&mut self, answer: Answer) {
@@ -207,7 +209,7 @@ impl Kubelet {
         }
         if !self.config.node_config.quiet_heartbeats {
             let next = context.random.jitter(LEASE_INTERVAL, 4);
-            self.timers.add(context.now.plus(next), Timer::Lease);
+            self.timers.add(context.now.plus(next), (Timer::Lease, BEGINNING));
         }
     }
 

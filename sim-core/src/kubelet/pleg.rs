@@ -3,11 +3,12 @@
 //! The grid of relists is kept as numbers: a relist that would find nothing and that nobody waits for is not made.
 //! Source: kubelet pleg/generic.go. Not modelled: a relist that takes long or fails, overflow of the event channel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kubelet, Timer, Uid};
+use super::{Kubelet, PodWorker, Timer, Uid};
 use crate::component::Context;
 use crate::time::{Nanos, SECOND, SimTime};
+use crate::trace::{BEGINNING, StepId};
 
 /// Moments at equal distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Pleg {
     /// When relists of everything are made.
     pub grid: Grid,
     planned: Option<SimTime>,
-    unseen: BTreeSet<Uid>,
+    unseen: BTreeMap<Uid, StepId>,
     waiting: BTreeSet<Uid>,
 }
 
@@ -58,9 +59,9 @@ impl Pleg {
 
 impl Kubelet {
     /// The runtime of a pod changed: the next relist must look at it.
-    pub(super) fn changed_in_runtime(&mut self, uid: &Uid, now: SimTime) {
-        self.pleg.unseen.insert(uid.clone());
-        self.plan_relist(now);
+    pub(super) fn changed_in_runtime(&mut self, uid: &Uid, context: &Context) {
+        self.pleg.unseen.insert(uid.clone(), context.cause);
+        self.plan_relist(context.now);
     }
 
     /// A worker waits for the cache to be renewed.
@@ -73,7 +74,7 @@ impl Kubelet {
         let at = self.pleg.grid.after(now);
         if self.pleg.planned.is_none_or(|planned| planned > at) {
             self.pleg.planned = Some(at);
-            self.timers.add(at, Timer::Relist);
+            self.timers.add(at, (Timer::Relist, BEGINNING));
         }
     }
 
@@ -87,7 +88,8 @@ impl Kubelet {
         self.pleg.planned = None;
         let unseen = std::mem::take(&mut self.pleg.unseen);
         let waiting = std::mem::take(&mut self.pleg.waiting);
-        for uid in unseen {
+        for (uid, cause) in unseen {
+            context.cause = cause;
             self.look_at(&uid, context);
         }
         for uid in waiting {
@@ -98,7 +100,8 @@ impl Kubelet {
     pub(super) fn relist_pod(&mut self, uid: &Uid, context: &mut Context) {
         if let Some(worker) = self.pods.get_mut(uid) {
             worker.relisted = context.now;
-            self.pleg.unseen.remove(uid);
+            // What changed since the sync that asked for this counts for more.
+            context.cause = self.pleg.unseen.remove(uid).unwrap_or(BEGINNING).max(context.cause);
             self.look_at(uid, context);
             self.try_sync(uid, context);
         }
@@ -121,8 +124,10 @@ impl Kubelet {
     /// The one-second tick: pods that are due are looked at again.
     pub(super) fn tick(&mut self, context: &mut Context) {
         self.tick_planned = None;
-        let due: Vec<Uid> = self.pods.iter().filter(|(_, w)| w.due.is_some_and(|at| at < context.now)).map(|(u, _)| u.clone()).collect();
-        for uid in due {
+        let is_due = |w: &PodWorker| w.due.filter(|(at, _)| *at < context.now).map(|(_, cause)| cause);
+        let due: Vec<(Uid, StepId)> = self.pods.iter().filter_map(|(uid, w)| Some((uid.clone(), is_due(w)?))).collect();
+        for (uid, cause) in due {
+            context.cause = cause;
             if let Some(worker) = self.pods.get_mut(&uid) {
                 worker.due = None;
             }
@@ -133,11 +138,11 @@ impl Kubelet {
 
     /// Plans the tick at which the first pod is due.
     pub(super) fn plan_tick(&mut self) {
-        let Some(due) = self.pods.values().filter_map(|w| w.due).min() else { return };
+        let Some(due) = self.pods.values().filter_map(|w| Some(w.due?.0)).min() else { return };
         let at = self.ticks.after(due);
         if self.tick_planned.is_none_or(|planned| planned > at) {
             self.tick_planned = Some(at);
-            self.timers.add(at, Timer::Tick);
+            self.timers.add(at, (Timer::Tick, BEGINNING));
         }
     }
 }

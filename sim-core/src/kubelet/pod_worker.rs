@@ -92,8 +92,17 @@ pub struct Run {
     pub acted: bool,
     /// What failed: `None` is success; otherwise the earliest moment a back-off ends, if it was one.
     pub failed: Option<Option<SimTime>>,
-    /// A step of the trace that led to it.
+    /// What its next task follows from.
     pub cause: StepId,
+    /// What each start of a container follows from, however many are started in a row.
+    pub starts: Option<StepId>,
+}
+
+impl Run {
+    /// One that has nothing to do yet.
+    pub fn new(ticket: u64, began: SimTime, cause: StepId) -> Run {
+        Run { ticket, began, tasks: VecDeque::new(), answers: 0, acted: false, failed: None, cause, starts: None }
+    }
 }
 
 /// A container being stopped.
@@ -105,6 +114,8 @@ pub struct Kill {
     pub grace: Nanos,
     /// When it began.
     pub began: SimTime,
+    /// The step that told of it.
+    pub cause: StepId,
 }
 
 /// Where the stopping of a container is.
@@ -161,16 +172,16 @@ pub struct PodWorker {
     pub uid: Arc<str>,
     /// How far it has come.
     pub stage: Stage,
-    /// An update waits.
-    pub pending: bool,
+    /// What led to the update that waits, if one does.
+    pub pending: Option<StepId>,
     /// The sync under way.
     pub run: Option<Run>,
     /// The end of the last sync.
     pub last_sync: SimTime,
     /// When the cache of this pod was last renewed on demand.
     pub relisted: SimTime,
-    /// When it is to be looked at again.
-    pub due: Option<SimTime>,
+    /// When it is to be looked at again, and what led to that.
+    pub due: Option<(SimTime, StepId)>,
     /// Its sandbox.
     pub sandbox: Sandbox,
     /// Its containers.
@@ -203,7 +214,7 @@ pub struct PodWorker {
     pub attempts: BTreeMap<String, i32>,
     /// Whether all its containers are being started again by a rule.
     pub restarting_all: bool,
-    /// What led to its last change.
+    /// What led to the last change of its status.
     pub cause: StepId,
     /// Its luck.
     pub luck: Luck,
@@ -219,7 +230,7 @@ impl PodWorker {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             key,
             stage: Stage::Syncing,
-            pending: false,
+            pending: None,
             run: None,
             last_sync: SimTime(0),
             relisted: SimTime(0),

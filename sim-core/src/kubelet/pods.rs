@@ -17,7 +17,15 @@ use crate::component::{ChangeType, Context, WatchEvent};
 use crate::time::{SECOND, SimTime};
 
 impl Kubelet {
-    pub(super) fn on_watch_event(&mut self, event: &WatchEvent, context: &mut Context) {
+    pub(super) fn on_watch_events(&mut self, events: &[WatchEvent], context: &mut Context) {
+        let cause = context.cause;
+        for event in events {
+            context.cause = cause;
+            self.on_watch_event(event, context);
+        }
+    }
+
+    fn on_watch_event(&mut self, event: &WatchEvent, context: &mut Context) {
         self.caches.apply(event);
         match &event.object {
             Object::Pod(pod) => self.on_pod(event.change, pod, context),
@@ -38,7 +46,6 @@ impl Kubelet {
                 if concerns {
                     worker.requests = amounts(pod);
                 }
-                worker.cause = context.cause;
                 if worker.stage == Stage::Finished {
                     self.push_status(&uid, context);
                 } else if concerns {
@@ -134,7 +141,7 @@ impl Kubelet {
     pub(super) fn plan_deadline(&mut self, uid: &Uid) {
         let Some(worker) = self.pods.get(uid) else { return };
         if let Some(at) = active_deadline(worker) {
-            self.timers.add(at, Timer::Deadline(uid.clone()));
+            self.timers.add(at, (Timer::Deadline(uid.clone()), worker.cause));
         }
     }
 
@@ -142,16 +149,18 @@ impl Kubelet {
     fn dispatch(&mut self, uid: &Uid, context: &mut Context) {
         let Some(worker) = self.pods.get_mut(uid) else { return };
         let takes = self.config.latencies.dispatch.draw(&mut worker.luck.worker);
-        self.timers.add(context.now.plus(takes), Timer::Dispatch(uid.clone()));
+        self.later(context.now.plus(takes), Timer::Dispatch(uid.clone()), context);
     }
 
-    /// An update has reached the worker; it is taken up at once or waits in the slot.
+    /// An update has reached the worker; it is taken up at once or waits in the slot. What ends a pod stays the reason of what
+    /// is done next, whatever comes meanwhile.
     pub(super) fn update(&mut self, uid: &Uid, context: &mut Context) {
         let Some(worker) = self.pods.get_mut(uid) else { return };
         if worker.stage == Stage::Finished {
             return;
         }
-        worker.pending = true;
+        let ended_before = worker.pending.filter(|_| worker.stage > Stage::Syncing);
+        worker.pending = ended_before.or(Some(context.cause));
         let ending = worker.stage == Stage::Syncing && (worker.is_deleting() || worker.verdict.is_some());
         if ending {
             worker.stage = Stage::Terminating;
@@ -165,7 +174,7 @@ impl Kubelet {
     /// Begins the next sync, if one is wanted, none is under way, and the cache is new enough.
     pub(super) fn try_sync(&mut self, uid: &Uid, context: &mut Context) {
         let Some(worker) = self.pods.get(uid) else { return };
-        if !worker.pending || worker.run.is_some() || worker.stage == Stage::Finished {
+        if worker.pending.is_none() || worker.run.is_some() || worker.stage == Stage::Finished {
             return;
         }
         if worker.last_sync > SimTime(0) && self.cache_time(uid, context.now) <= worker.last_sync {
@@ -192,7 +201,9 @@ impl Kubelet {
     /// All pods in the caches, as if they were told of just now.
     pub(super) fn retell_pods(&mut self, context: &mut Context) {
         let pods: Vec<Arc<Pod>> = self.caches.all::<Pod>().cloned().collect();
+        let cause = context.cause;
         for pod in pods {
+            context.cause = cause;
             self.on_pod(ChangeType::Added, &pod, context);
         }
     }

@@ -10,6 +10,7 @@ use super::probe_check::{Outcome, Target, check};
 use super::probes::{ProbeKind, ProbeWorker, Tick};
 use super::{Kubelet, Timer, Uid};
 use crate::component::Context;
+use crate::trace::BEGINNING;
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 
 impl Kubelet {
@@ -52,8 +53,17 @@ impl Kubelet {
         }
     }
 
-    /// One run of a worker; its ticker begins anew.
+    /// One run of a worker. What it finds follows from what started the process or changed it last.
     fn run_worker(&mut self, uid: &Uid, name: &str, kind: ProbeKind, context: &mut Context) {
+        let before = context.cause;
+        let started = self.origin(uid, name).map(|origin| origin.changed).filter(|step| *step != BEGINNING);
+        context.cause = started.unwrap_or(before);
+        self.run_probe(uid, name, kind, context);
+        context.cause = before;
+    }
+
+    /// Its ticker begins anew.
+    fn run_probe(&mut self, uid: &Uid, name: &str, kind: ProbeKind, context: &mut Context) {
         let ticket = self.ticket();
         let Some(worker) = self.pods.get_mut(uid) else { return };
         let key = (name.to_owned(), kind);
@@ -68,7 +78,8 @@ impl Kubelet {
         } else {
             probe.ticket = ticket;
             probe.next = context.now.plus(probe.period());
-            self.timers.add(probe.next, Timer::Probe(uid.clone(), name.to_owned(), kind, ticket));
+            let next = probe.next;
+            self.later(next, Timer::Probe(uid.clone(), name.to_owned(), kind, ticket), context);
         }
         if changed {
             self.publish(uid, name, kind, context);
@@ -91,8 +102,8 @@ impl Kubelet {
         let target = Target { container: &spec, ip: &ip, process };
         let (outcome, takes) = check(&description, target, context.now, timeout, &mut NoBackends);
         self.touched(uid, name);
-        self.refresh_touched();
-        self.timers.add(context.now.plus(costs + takes), Timer::ProbeDone(uid.clone(), name.to_owned(), kind, outcome));
+        self.refresh_touched(context);
+        self.later(context.now.plus(costs + takes), Timer::ProbeDone(uid.clone(), name.to_owned(), kind, outcome), context);
     }
 
     pub(super) fn probe_done(&mut self, uid: &Uid, name: &str, kind: ProbeKind, outcome: Outcome, context: &mut Context) {

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Container;
 use sim_workload::{Disk, ExitReason, Happening, Process};
 
-use super::containers::{Records, State, container};
+use super::containers::{Instance, Records, State, container};
+use super::pod_worker::KillStep;
 use super::volumes::Content;
 use super::{Kubelet, Uid};
 use crate::component::{Context, Wish};
 use crate::time::SimTime;
+use crate::trace::BEGINNING;
 
 /// How much of a log becomes a termination message.
 const MESSAGE_LINES: usize = 80;
@@ -101,10 +103,16 @@ impl Kubelet {
         self.processes.touched.insert((uid.clone(), name.to_owned()));
     }
 
-    pub(super) fn refresh_touched(&mut self) {
+    pub(super) fn refresh_touched(&mut self, context: &Context) {
         for (uid, name) in std::mem::take(&mut self.processes.touched) {
-            let record = self.pods.get(&uid).or_else(|| self.orphans.get(&uid)).and_then(|w| w.records.get(&name));
-            let wake = record.and_then(|r| r.process()).and_then(|p| p.next_wake());
+            let worker = self.pods.get_mut(&uid).or_else(|| self.orphans.get_mut(&uid));
+            let instance = worker.and_then(|w| w.records.get_mut(&name)?.current.as_mut()).filter(|i| i.state.is_running());
+            let process = instance.and_then(|Instance { process, origin, .. }| {
+                let process = process.as_ref()?;
+                origin.touched(process, context.now, context.cause);
+                Some(process)
+            });
+            let wake = process.and_then(|p| p.next_wake());
             self.processes.plan(&uid, &name, wake);
         }
     }
@@ -137,7 +145,9 @@ impl Kubelet {
         let orphan = !self.pods.contains_key(uid);
         let Some(worker) = self.pods.get_mut(uid).or_else(|| self.orphans.get_mut(uid)) else { return };
         let spec = container(&worker.pod, name).map(|(_, c)| c.into_owned()).unwrap_or_default();
+        let killed = worker.kills.get(name).filter(|k| k.step == KillStep::Signalled).map_or(BEGINNING, |k| k.cause);
         let Some(instance) = worker.records.get_mut(name).and_then(|r| r.current.as_mut()) else { return };
+        let origin = instance.origin.exit(context.now).max(killed);
         let since = match instance.state {
             State::Running { since } => Some(since),
             _ => None,
@@ -154,9 +164,13 @@ impl Kubelet {
         if orphan {
             return;
         }
+        context.cause = origin;
         self.note(uid, format!("container {name} exited with code {code} ({reason})"), context);
+        if let Some(instance) = self.pods.get_mut(uid).and_then(|w| w.records.get_mut(name)).and_then(|r| r.current.as_mut()) {
+            instance.origin.changed = context.cause;
+        }
         self.keep_disks(uid, &spec, disks);
-        self.changed_in_runtime(uid, context.now);
+        self.changed_in_runtime(uid, context);
         self.container_gone(uid, name, context);
     }
 

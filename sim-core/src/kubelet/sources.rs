@@ -5,9 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, KeyToPath, Pod, Secret};
-use sim_apimachinery::{Kind, Object, ObjectKey};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Reply, Verb};
 
 use super::containers::all_containers;
+use super::sync_pod::Flow;
+use super::{Asked, Kubelet, Uid};
+use crate::component::Context;
 
 /// What was fetched: the object, or that there is none.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +48,38 @@ impl Sources {
         let object = self.object(Kind::Secret, namespace, name).ok_or_else(|| format!("secret \"{name}\" not found"))?;
         let Some(secret) = object.as_typed::<Secret>() else { return Ok(BTreeMap::new()) };
         Ok(secret.data.iter().flatten().map(|(k, v)| (k.clone(), String::from_utf8_lossy(&v.0).into_owned())).collect())
+    }
+}
+
+impl Kubelet {
+    /// Asks for what a pod names; the sync goes on when all of it is answered.
+    pub(super) fn fetch(&mut self, uid: &Uid, context: &mut Context) -> Flow {
+        let Some(worker) = self.pods.get(uid) else { return Flow::End };
+        let keys = named_by(&worker.pod);
+        if keys.is_empty() {
+            return Flow::Go;
+        }
+        let ticket = self.new_ticket(uid);
+        if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
+            run.answers = keys.len();
+        }
+        for key in keys {
+            self.ask(Verb::Get { key: key.clone() }, Asked::Source(uid.clone(), ticket, key), context);
+        }
+        Flow::Wait
+    }
+
+    pub(super) fn source_answered(&mut self, uid: &Uid, ticket: u64, key: ObjectKey, answer: Answer, context: &mut Context) {
+        let object = match answer {
+            Ok(Reply::Object(object)) => Some(object),
+            _ => None,
+        };
+        self.sources.put(key, object);
+        let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()).filter(|r| r.ticket == ticket) else { return };
+        run.answers = run.answers.saturating_sub(1);
+        if run.answers == 0 {
+            self.resume(uid, ticket, context);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Container, LifecycleHandler, Pod};
 use sim_apimachinery::duration;
 use sim_workload::{NoBackends, Process, Spec, expand_references};
 
+use super::causes::Origin;
 use super::containers::{Instance, State, container};
 use super::env::{Surroundings, environment, hostname};
 use super::pod_worker::Task;
@@ -22,6 +23,9 @@ impl Kubelet {
     pub(super) fn start_container(&mut self, uid: &Uid, name: &str, context: &mut Context) -> Flow {
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
         let Some((_, spec)) = container(&worker.pod, name) else { return Flow::Go };
+        if let Some(run) = worker.run.as_mut() {
+            context.cause = *run.starts.get_or_insert(context.cause);
+        }
         let key = format!("{}{:?}", spec.image.as_deref().unwrap_or_default(), spec.resources);
         let exit = worker.records.get(name).and_then(|r| r.seen()).and_then(|(_, s)| match s {
             State::Exited { at, .. } => Some(*at),
@@ -87,7 +91,8 @@ impl Kubelet {
         let (image, image_id) = self.images.in_runtime(&image);
         let record = worker.records.entry(name.to_owned()).or_default();
         let attempt = record.current.as_ref().map(|i| i.attempt + 1).or_else(|| worker.attempts.remove(name)).unwrap_or(0);
-        let instance = Instance { id, attempt, image, image_id, state: State::Created, seen: None, process: None };
+        let instance =
+            Instance { id, attempt, image, image_id, state: State::Created, seen: None, process: None, origin: Origin::default() };
         if let Some(before) = record.current.replace(instance) {
             record.previous = Some(before);
         }
@@ -99,7 +104,7 @@ impl Kubelet {
     pub(super) fn container_started(&mut self, uid: &Uid, name: &str, context: &mut Context) -> Flow {
         let Some((spec, disks)) = self.process_spec(uid, name) else { return Flow::Go };
         let profile = self.profiles.find(&spec.image).clone();
-        self.changed_in_runtime(uid, context.now);
+        self.changed_in_runtime(uid, context);
         if let Err(error) = profile.check_start(&spec) {
             return self.not_startable(uid, name, &error, context);
         }
@@ -125,6 +130,9 @@ impl Kubelet {
         self.processes.plan(uid, name, wake);
         self.watch_usage(uid, name, context.now);
         self.tell(uid, Some(name), false, "Started", "Container started", context);
+        if let Some(instance) = self.pods.get_mut(uid).and_then(|w| w.records.get_mut(name)).and_then(|r| r.current.as_mut()) {
+            instance.origin = instance.process.as_ref().map(|process| Origin::started(process, context.cause)).unwrap_or_default();
+        }
         match post_start {
             Some(hook) => self.post_start(uid, name, &hook, context),
             None => Flow::Go,
@@ -205,7 +213,7 @@ impl Kubelet {
             _ => (Outcome::Success, 0),
         };
         self.touched(uid, name);
-        self.refresh_touched();
+        self.refresh_touched(context);
         result
     }
 

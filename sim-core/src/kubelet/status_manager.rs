@@ -38,12 +38,22 @@ impl Kubelet {
     /// Stores a pod's status; it is sent if it says something new.
     pub(super) fn set_status(&mut self, uid: &Uid, status: PodStatus, context: &mut Context) {
         let Some(worker) = self.pods.get_mut(uid) else { return };
+        if worker.status.as_ref() != Some(&status) {
+            worker.cause = context.cause;
+        }
         worker.status = Some(status);
-        self.push_status(uid, context);
+        self.queue_status(uid, context);
     }
 
     /// The pod's status is to be looked at by the status manager.
     pub(super) fn push_status(&mut self, uid: &Uid, context: &mut Context) {
+        if let Some(worker) = self.pods.get_mut(uid) {
+            worker.cause = context.cause;
+        }
+        self.queue_status(uid, context);
+    }
+
+    fn queue_status(&mut self, uid: &Uid, context: &mut Context) {
         if !self.status.waiting.contains(uid) {
             self.status.waiting.push_back(uid.clone());
         }
@@ -57,7 +67,7 @@ impl Kubelet {
             if let Some(worker) = self.pods.get_mut(&uid).filter(|_| has_news) {
                 self.status.busy = Some(uid.clone());
                 let takes = self.config.latencies.status_read.draw(&mut worker.luck.worker);
-                self.timers.add(context.now.plus(takes), Timer::StatusRead(uid));
+                self.later(context.now.plus(takes), Timer::StatusRead(uid), context);
             }
         }
     }

@@ -2,19 +2,14 @@
 //! A sync is a list of tasks; one that takes time ends the turn and the sync goes on when its ticket comes back.
 //! Source: kubelet.go SyncPod, SyncTerminatingPod, SyncTerminatedPod; kuberuntime_manager.go SyncPod.
 
-use std::collections::VecDeque;
-
-use sim_apimachinery::{Answer, ObjectKey, Reply, Verb};
-
 use super::config::SYNC_FREQUENCY;
 use super::pod_worker::{Run, Stage, Task, Verdict};
 use super::pods::active_deadline;
 use super::probes::ProbeKind;
 use super::status::{generate, is_terminal};
-use super::{Asked, Kubelet, Timer, Uid, Work, sources, volumes};
+use super::{Kubelet, Timer, Uid, Work, volumes};
 use crate::component::Context;
 use crate::random::{Latency, Random};
-
 use crate::time::{MILLISECOND, MINUTE, Nanos, SECOND, SimTime};
 
 /// How often a sync that waits for mounts looks.
@@ -41,11 +36,10 @@ impl Kubelet {
     pub(super) fn begin_sync(&mut self, uid: &Uid, context: &mut Context) {
         let ticket = self.ticket();
         let Some(worker) = self.pods.get_mut(uid) else { return };
-        worker.pending = false;
+        let before = context.cause;
+        context.cause = worker.pending.take().unwrap_or(before);
         worker.due = None;
-        let cause = worker.cause;
-        let run = Run { ticket, began: context.now, tasks: VecDeque::new(), answers: 0, acted: false, failed: None, cause };
-        worker.run = Some(run);
+        worker.run = Some(Run::new(ticket, context.now, context.cause));
         let tasks = match worker.stage {
             Stage::Syncing => self.begin_running(uid, context),
             Stage::Terminating => self.begin_terminating(uid, context),
@@ -54,8 +48,10 @@ impl Kubelet {
         };
         if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
             run.tasks.extend(tasks);
+            run.cause = context.cause;
         }
         self.drive(uid, context);
+        context.cause = before;
     }
 
     fn begin_running(&mut self, uid: &Uid, context: &mut Context) -> Vec<Task> {
@@ -63,14 +59,14 @@ impl Kubelet {
         let Some(worker) = self.pods.get_mut(uid) else { return vec![] };
         if worker.verdict.is_some() {
             worker.stage = Stage::Terminating;
-            worker.pending = true;
+            worker.pending = Some(context.cause);
             return vec![];
         }
         let status = generate(worker, &self.config.node_config.address, context.now, false);
         let terminal = is_terminal(status.phase.as_deref());
         if terminal {
             worker.stage = Stage::Terminating;
-            worker.pending = true;
+            worker.pending = Some(context.cause);
         }
         let mounted = worker.mounted;
         self.store_and_poke(uid, status, context);
@@ -132,11 +128,21 @@ impl Kubelet {
 
     /// Does tasks until one takes time.
     pub(super) fn drive(&mut self, uid: &Uid, context: &mut Context) {
+        let before = context.cause;
+        self.do_tasks(uid, context);
+        context.cause = before;
+    }
+
+    fn do_tasks(&mut self, uid: &Uid, context: &mut Context) {
         loop {
             let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) else { return };
             context.cause = run.cause;
             let Some(task) = run.tasks.pop_front() else { return self.end_sync(uid, context) };
-            match self.perform(uid, task, context) {
+            let flow = self.perform(uid, task, context);
+            if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
+                run.cause = context.cause;
+            }
+            match flow {
                 Flow::Go => {}
                 Flow::Wait => return,
                 Flow::End => return self.end_sync(uid, context),
@@ -149,7 +155,7 @@ impl Kubelet {
         match task {
             Task::Fetch => self.fetch(uid, context),
             Task::Mount => self.mount(uid, context),
-            Task::Actions => self.add_actions(uid, context),
+            Task::Actions => self.begin_actions(uid, context),
             Task::StartAnew => self.start_anew(uid),
             Task::CreateSandbox => self.work(uid, latencies.create_sandbox, context),
             Task::SandboxCreated => self.sandbox_created(uid, context),
@@ -172,6 +178,13 @@ impl Kubelet {
         }
     }
 
+    fn begin_actions(&mut self, uid: &Uid, context: &mut Context) -> Flow {
+        if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
+            run.starts = None;
+        }
+        self.add_actions(uid, context)
+    }
+
     /// Puts tasks before all others.
     pub(super) fn push_tasks(&mut self, uid: &str, tasks: Vec<Task>) {
         if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
@@ -184,7 +197,7 @@ impl Kubelet {
     /// The sync goes on after a while.
     pub(super) fn wait(&mut self, uid: &Uid, takes: Nanos, context: &mut Context) -> Flow {
         let ticket = self.new_ticket(uid);
-        self.timers.add(context.now.plus(takes), Timer::Resume(uid.clone(), ticket));
+        self.later(context.now.plus(takes), Timer::Resume(uid.clone(), ticket), context);
         Flow::Wait
     }
 
@@ -192,10 +205,11 @@ impl Kubelet {
     pub(super) fn work(&mut self, uid: &Uid, takes: Latency, context: &mut Context) -> Flow {
         let ticket = self.new_ticket(uid);
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
-        self.cpu.begin(context.now, takes.draw(&mut worker.luck.runtime), Work::Run(uid.clone(), ticket));
+        let takes = takes.draw(&mut worker.luck.runtime);
         if let Some(run) = worker.run.as_mut() {
             run.acted = true;
         }
+        self.begin_work(takes, Work::Run(uid.clone(), ticket), context);
         Flow::Wait
     }
 
@@ -214,35 +228,6 @@ impl Kubelet {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             });
-        }
-    }
-
-    fn fetch(&mut self, uid: &Uid, context: &mut Context) -> Flow {
-        let Some(worker) = self.pods.get(uid) else { return Flow::End };
-        let keys = sources::named_by(&worker.pod);
-        if keys.is_empty() {
-            return Flow::Go;
-        }
-        let ticket = self.new_ticket(uid);
-        if let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()) {
-            run.answers = keys.len();
-        }
-        for key in keys {
-            self.ask(Verb::Get { key: key.clone() }, Asked::Source(uid.clone(), ticket, key), context);
-        }
-        Flow::Wait
-    }
-
-    pub(super) fn source_answered(&mut self, uid: &Uid, ticket: u64, key: ObjectKey, answer: Answer, context: &mut Context) {
-        let object = match answer {
-            Ok(Reply::Object(object)) => Some(object),
-            _ => None,
-        };
-        self.sources.put(key, object);
-        let Some(run) = self.pods.get_mut(uid).and_then(|w| w.run.as_mut()).filter(|r| r.ticket == ticket) else { return };
-        run.answers = run.answers.saturating_sub(1);
-        if run.answers == 0 {
-            self.resume(uid, ticket, context);
         }
     }
 
@@ -304,7 +289,7 @@ impl Kubelet {
         worker.sandbox.ip = ip.clone();
         let stored = worker.status.clone();
         self.note(uid, format!("sandbox created, address {}", ip.unwrap_or_default()), context);
-        self.changed_in_runtime(uid, context.now);
+        self.changed_in_runtime(uid, context);
         if let Some(mut status) = stored {
             for condition in status.conditions.iter_mut().flatten().filter(|c| c.type_ == "PodReadyToStartContainers" && c.status != "True")
             {
@@ -325,7 +310,7 @@ impl Kubelet {
         if let Some(ip) = ip.filter(|_| !shared) {
             self.addresses.release(&ip);
         }
-        self.changed_in_runtime(uid, context.now);
+        self.changed_in_runtime(uid, context);
         Flow::Go
     }
 
@@ -334,9 +319,11 @@ impl Kubelet {
         worker.relist();
         worker.probes.clear();
         worker.stage = Stage::Terminated;
-        worker.pending = true;
         let status = generate(worker, &self.config.node_config.address, context.now, true);
         self.note(uid, "all containers stopped".into(), context);
+        if let Some(worker) = self.pods.get_mut(uid) {
+            worker.pending = Some(context.cause);
+        }
         self.set_status(uid, status, context);
         Flow::End
     }
@@ -350,7 +337,7 @@ impl Kubelet {
     fn unmounted(&mut self, uid: &Uid, context: &mut Context) -> Flow {
         let Some(worker) = self.pods.get_mut(uid) else { return Flow::End };
         worker.stage = Stage::Finished;
-        worker.pending = false;
+        worker.pending = None;
         worker.run = None;
         let deleted = worker.deleted;
         self.note(uid, "volumes and cgroups removed".into(), context);
@@ -368,11 +355,11 @@ impl Kubelet {
         worker.last_sync = context.now;
         if worker.stage == Stage::Syncing {
             let steady = is_steady(worker);
-            worker.due = next_look(&run, steady, context.now, &mut worker.luck.worker);
+            worker.due = next_look(&run, steady, context.now, &mut worker.luck.worker).map(|at| (at, context.cause));
         }
         if run.acted && worker.stage == Stage::Syncing {
             let takes = self.config.latencies.relist_on_demand.draw(&mut worker.luck.worker);
-            self.timers.add(context.now.plus(takes), Timer::RelistPod(uid.clone()));
+            self.later(context.now.plus(takes), Timer::RelistPod(uid.clone()), context);
         }
         self.plan_tick();
         self.try_sync(uid, context);

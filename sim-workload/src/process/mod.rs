@@ -10,6 +10,7 @@ mod command_line;
 mod commands;
 mod exec;
 mod inject;
+mod outlook;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -19,6 +20,7 @@ pub use command_line::expand_references;
 use commands::Commands;
 pub use commands::Told;
 pub use exec::{Exec, ExecResult};
+pub use outlook::Outlook;
 pub use types::{ExitReason, Happening, LogLine, Signal, Spec, Stream};
 
 use crate::backend::{BackendAnswer, BackendCommand, BackendError};

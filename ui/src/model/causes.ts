@@ -1,5 +1,4 @@
-// Why a step happened: its recorded cause, and where the record stops at a node (a kubelet works on several things at once),
-// what was seen just before it on the same pod. The second kind is marked as seen, not as known.
+// Why a step happened: its recorded cause, and the chain of causes back to what a user did, a fault, or the beginning.
 
 import type { Json } from "./delta";
 import { changeWords, type FieldChange, told } from "./diff";
@@ -10,66 +9,41 @@ export interface Link {
   step: number;
   /** "woken by", "decided by": how the earlier step led to the later one. */
   how: string;
-  /** Not recorded: close before it, on the same pod. */
-  seen: boolean;
 }
 
 /** What led to a step; `undefined` at the start of a chain. */
 export function because(run: Run, step: number): Link | undefined {
-  const node = nodeLink(run, step);
-  if (node) return node;
   const cause = run.causeOf(step);
   if (cause === step || step === 0) return undefined;
   if (cause === 0 && run.typeOf(0) === "b") return undefined;
-  return { step: cause, how: relation(run, cause, step), seen: false };
+  return { step: cause, how: relation(run, cause, step) };
 }
 
-/** On a node: an exit comes from the request just before, a restart from the exit, a report from what happened last. */
-function nodeLink(run: Run, step: number): Link | undefined {
-  const key = run.keyOfStep[step];
-  if (key < 0 || run.keys[key].kind !== "Pod") return undefined;
-  const [type, cause] = [run.typeOf(step), run.causeOf(step)];
-  const report = type === "c" && run.steps[step][6] === Change.Changed && run.steps[step][8] === "kubelet";
-  if (type !== "n" && !report) return undefined;
-  const text: string = type === "n" ? run.steps[step][5] : "";
-  const exited = text.includes(" exited with ");
-  for (const before of earlier(run.about[key], step)) {
-    if (before <= cause && cause > 0) break;
-    if (run.typeOf(before) === "h" && exited && run.time[step] - run.time[before] <= 2e6) {
-      return { step: before, how: `${span(run.time[step] - run.time[before])} after it answered`, seen: true };
-    }
-    if (run.typeOf(before) !== "n" || exited) continue;
-    if (report) return { step: before, how: "reports what happened on the node:", seen: true };
-    const before_text: string = run.steps[before][5];
-    if (before_text.includes(" exited with ") && !text.startsWith("Unhealthy")) return { step: before, how: "because, on the node,", seen: true };
-  }
-  return undefined;
-}
-
-function* earlier(steps: number[], step: number): Generator<number> {
-  let at = steps.length - 1;
-  while (at >= 0 && steps[at] >= step) at--;
-  for (let seen = 0; at >= 0 && seen < 60; at--, seen++) yield steps[at];
-}
+/** How one step leads to another, by what they are: cause, effect, and the words; the first row that fits both. */
+const RELATIONS: [string, string, string][] = [
+  ["r", "cx", "decided by"],
+  ["a", "cx", "asked for by"],
+  ["s", "cx", "decided by"],
+  ["n", "cx", "reports that"],
+  ["*", "d", "ends"],
+  ["c", "rs", "woken by"],
+  ["c", "n", "the kubelet learnt that"],
+  ["n", "n", "because, on the node,"],
+  ["h", "n", "because of the request"],
+  ["h", "c", "reports what followed when"],
+  ["f", "nc", "because of the fault"],
+  ["a", "*", "asked for by"],
+];
 
 function relation(run: Run, cause: number, step: number): string {
   const [from, to] = [run.typeOf(cause), run.typeOf(step)];
-  if (to === "c" || to === "x") {
-    if (from === "r") return "decided by";
-    if (from === "a") return "asked for by";
-    if (from === "s") return "decided by";
-    if (from === "n") return "reports that";
-    return "follows from";
-  }
-  if (to === "d") return "ends";
-  if (to === "r" || to === "s") return from === "c" ? "woken by" : "follows from";
-  if (to === "n") return from === "c" ? "the kubelet learnt that" : "follows from";
-  return from === "a" ? "asked for by" : "follows from";
+  const fits = (list: string, type: string) => list === "*" || list.includes(type);
+  return RELATIONS.find(([causes, effects]) => fits(causes, from) && fits(effects, to))?.[2] ?? "follows from";
 }
 
 /** The chain of causes, the step itself first, its first cause last. */
-export function chain(run: Run, step: number, most = 40): Link[] {
-  const links: Link[] = [{ step, how: "", seen: false }];
+export function chain(run: Run, step: number, most = 1000): Link[] {
+  const links: Link[] = [{ step, how: "" }];
   for (let at = step; links.length < most; ) {
     const link = because(run, at);
     if (!link || link.step >= at) break;

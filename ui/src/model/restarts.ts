@@ -1,4 +1,4 @@
-// Restarts of a pod's containers: each exit, what was seen before it, and the timer of the back-off that runs at a moment.
+// Restarts of a pod's containers: each exit, its cause, and the timer of the back-off that runs at a moment.
 
 import { because, chain, type Link } from "./causes";
 import type { Json } from "./delta";
@@ -10,7 +10,7 @@ export interface Exit {
   time: number;
   text: string;
   cause: Link | undefined;
-  /** The first cause of all: an action, a fault, or the last thing known. */
+  /** The first cause of all: an action, or the last thing known. */
   root: number;
   /** When its container ran again. */
   again: number | undefined;

@@ -25,6 +25,13 @@ export interface Watch {
   revisions: number[];
 }
 
+/** What a pod's containers used, in order of time: CPU in thousandths of a core since the reading before, memory in bytes. */
+export interface Usage {
+  times: number[];
+  cpu: number[];
+  memory: number[];
+}
+
 export interface Verdict {
   name: string;
   held: boolean;
@@ -81,6 +88,8 @@ export class Run {
   /** Changes in the order of their revisions. */
   revisions: number[] = [];
   revisionSteps: number[] = [];
+  /** Per pod, as a key: what it used. Empty in documents that do not tell. */
+  usage = new Map<number, Usage>();
   /** Steps by type, for those that are asked for. */
   ofType: Record<string, number[]> = {};
   private states: (Json | undefined)[][] = [];
@@ -100,6 +109,7 @@ export class Run {
       watches: this.watches.map((watch) => [watch.component, watch.kind, watch.filter]),
       steps: this.steps,
       deliveries: deliveries.sort((a, b) => a[0] - b[0] || a[2] - b[2]),
+      usage: [...this.usage].flatMap(([key, u]) => u.times.map((time, i) => [time, key, u.cpu[i], u.memory[i]])).sort((a, b) => a[0] - b[0] || a[1] - b[1]),
     };
   }
 
@@ -131,8 +141,18 @@ export class Run {
       owner.times.push(delivery[0]);
       owner.revisions.push(delivery[2]);
     }
+    for (const reading of part.usage ?? []) this.addReading(reading);
     this.end = Math.max(this.end, this.time[this.time.length - 1] ?? 0);
     this.parts += 1;
+  }
+
+  private addReading([time, key, cpu, memory]: number[]): void {
+    if (!(key in this.keys)) throw new Damaged(`a reading names object ${key}, there are ${this.keys.length}`);
+    let known = this.usage.get(key);
+    if (!known) this.usage.set(key, (known = { times: [], cpu: [], memory: [] }));
+    known.times.push(time);
+    known.cpu.push(cpu);
+    known.memory.push(memory);
   }
 
   private addKey([kind, apiVersion, namespace, name]: string[]): void {

@@ -244,9 +244,8 @@ function cross(pen: Pen, px: number, y: number, color: string): void {
 function arrows(pen: Pen, scene: Scene): void {
   const { run, step, colors } = scene;
   for (const effect of run.effects(step, 24)) arrow(pen, scene, step, effect, colors.muted, 1, []);
-  const links = chain(run, step);
-  for (let i = 1; i < links.length; i++)
-    arrow(pen, scene, links[i].step, links[i - 1].step, colors.accent, i === 1 ? 2.2 : i < 5 ? 1.2 : 0.6, links[i].seen ? [4, 3] : []);
+  const links = chain(run, step, 40);
+  for (let i = 1; i < links.length; i++) arrow(pen, scene, links[i].step, links[i - 1].step, colors.accent, i === 1 ? 2.2 : i < 5 ? 1.2 : 0.6, []);
 }
 
 function arrow(pen: Pen, scene: Scene, from: number, to: number, color: string, width: number, dash: number[]): void {
