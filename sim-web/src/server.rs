@@ -35,6 +35,9 @@ use crate::{certificates, client_certificates, kubeconfig, page, tokens, webhook
 const BODY_BYTES_MAX: usize = 3 << 20;
 /// Requests that are worked on at once, watches and streams not counted (`--max-requests-inflight` and its sibling).
 const IN_FLIGHT_MAX: usize = 600;
+/// So long a request waits for its turn before it is told to come again (a quarter of the time a request may take, as with the
+/// real server's priority and fairness).
+const TURN_TIME_MAX: Duration = Duration::from_secs(15);
 /// How often a client that is connected by HTTP/2 and silent is asked whether it is there.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// A request of the API is answered within this time, or the client is told so.
@@ -236,7 +239,8 @@ async fn interrupted() {
 async fn answer(State(server): State<Server>, request: Request<Body>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let begun = Stopwatch::start();
-    let Ok(_permit) = server.in_flight.clone().try_acquire_owned() else { return too_busy() };
+    let turn = tokio::time::timeout(TURN_TIME_MAX, server.in_flight.clone().acquire_owned()).await;
+    let Ok(Ok(_permit)) = turn else { return too_busy() };
     let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let host = parts.uri.authority().map(ToString::to_string).or_else(|| text("host"));
     if let Some(why) = server.guard.refuses(host.as_deref(), text("origin").as_deref()) {

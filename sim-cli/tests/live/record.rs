@@ -117,18 +117,25 @@ fn traced(file: &Path, seed: &str) -> Trace {
 }
 
 /// A seed in which no two things come so close to each other that the jitter of a real clock decides which is first: the same
-/// happens when the scenario begins a little later. With it, what is simulated.
+/// happens when the scenario begins a little later, and when the controllers have done other work before. With it, what is
+/// simulated.
 fn steady(file: &Path) -> (String, Trace) {
     let text = std::fs::read_to_string(file).expect("it is there");
     let manifests = file.with_file_name("manifests");
-    let later = |delay: u32| {
+    let later = |(delay, others): (u32, u32)| {
         let path = folder("later").join("scenario.yaml");
         let moved = text.replace("{at: 0s, ", &format!("{{at: {delay}ms, ")).replace("manifests/", &format!("{}/", manifests.display()));
         assert!(delay == 0 || moved.contains(&format!("at: {delay}ms")), "a step was moved");
-        std::fs::write(&path, moved).expect("a file");
+        let object = |number| format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: other-{number}}}}}");
+        let objects: Vec<String> = (0..others).map(object).collect();
+        let before =
+            if others > 0 { format!("steps:\n  - {{at: 0s, apply: {{objects: [{}]}}}}\n", objects.join(", ")) } else { "steps:\n".into() };
+        std::fs::write(&path, moved.replace("steps:\n", &before)).expect("a file");
         path
     };
-    let files: Vec<PathBuf> = [0, 15, 40, 90, 160, 250, 400, 600].map(later).to_vec();
+    let variants =
+        [(0, 0), (15, 0), (40, 0), (90, 0), (160, 0), (250, 0), (400, 0), (600, 0), (300, 1), (350, 2), (450, 3), (500, 4), (550, 5)];
+    let files: Vec<PathBuf> = variants.map(later).to_vec();
     let seeds = (1..=40).map(|seed| seed.to_string());
     let mut found = seeds.map(|seed| (traced(&files[0], &seed), seed));
     let is_steady = |trace: &Trace, seed: &str| files[1..].iter().all(|file| differences(trace, &traced(file, seed)).is_empty());
