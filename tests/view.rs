@@ -83,3 +83,22 @@ fn values_of_secrets_stay_hidden() {
         }
     }
 }
+
+#[test]
+fn a_document_tells_what_pods_used() {
+    let (player, parts) = played("hpa-scale-up");
+    let (usage, keys) = (all(&parts, "usage"), all(&parts, "keys"));
+    let of_pod = |u: &Value| keys[u[1].as_u64().expect("a key") as usize][3].as_str().expect("a name").to_owned();
+    assert!(usage.iter().all(|u| keys[u[1].as_u64().expect("a key") as usize][0] == "Pod"));
+    assert!(usage.windows(2).all(|pair| pair[0][0].as_i64() <= pair[1][0].as_i64()), "in the order of time");
+    // Under load a pod comes to its limit and never above it; afterwards it rests.
+    let busiest = usage.iter().filter(|u| of_pod(u).starts_with("fastapi-k8s")).max_by_key(|u| u[2].as_u64()).expect("the pods were read");
+    let pod = player.cluster.etcd().history().iter().find(|c| c.object.name() == of_pod(busiest)).expect("the pod").object.to_json();
+    let limit = pod["spec"]["containers"][0]["resources"]["limits"]["cpu"].as_str().expect("a limit").trim_end_matches('m').to_owned();
+    assert_eq!(busiest[2].as_u64(), limit.parse().ok(), "{busiest}");
+    let last = usage.iter().rev().find(|u| of_pod(u) == of_pod(busiest)).expect("it was read");
+    assert!(last[2].as_u64() < busiest[2].as_u64());
+    // What is gone uses nothing.
+    let gone = usage.iter().filter(|u| u[3] == 0).count();
+    assert!(gone > 0 && usage.iter().filter(|u| u[3] == 0).all(|u| u[2] == 0));
+}

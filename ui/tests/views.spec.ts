@@ -9,8 +9,8 @@ afterAll(close);
 const PLACES: Record<string, [string, string]> = {
   overview: ["rollout", "step=245&object=Deployment/default/fastapi-k8s"],
   timeline: ["rollout", "step=245&object=ReplicaSet/default/fastapi-k8s-c6c4576d9"],
-  inspector: ["hpa-scale-up", "step=281&object=HorizontalPodAutoscaler/default/fastapi-k8s-hpa"],
-  traffic: ["service-routing", "step=500"],
+  inspector: ["hpa-scale-up", "step=456&object=HorizontalPodAutoscaler/default/fastapi-k8s-hpa"],
+  traffic: ["hpa-scale-up", "step=456"],
   etcd: ["stale-cache", "step=155"],
   compare: ["rollout", "step=300"],
 };
@@ -92,6 +92,30 @@ it("traffic counts requests, failures with their reason, and goes where a chart 
   expect(Number(await page.getByRole("slider").inputValue())).toBeLessThan(1085);
   await page.keyboard.press("v");
   expect(await page.getByRole("columnheader", { name: "answered" }).count()).toBe(1);
+  await done();
+});
+
+it("traffic shows requests beside replicas, CPU and memory, as lines and as numbers", async () => {
+  const { page, done } = await open("hpa-scale-up", "#view=traffic&step=456");
+  const chart = (title: string) => page.getByRole("figure").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
+  const legend = async (title: string) => (await chart(title).locator(".legend").innerText()).replace(/\s+/g, " ").trim();
+  // Before the autoscaler acts: two pods, both at their limit of 200 m.
+  expect(await legend("Replicas")).toContain("fastapi-k8s ready: 2");
+  expect(await legend("CPU")).toBe("fastapi-k8s: 400 m");
+  expect(await legend("Memory")).toBe("fastapi-k8s: 104 MiB");
+  // It was told of this load only now: what it had measured until then is what they used at rest.
+  expect(await legend("CPU as autoscalers measured it")).toBe("fastapi-k8s-hpa CPU of request: 6%");
+  const row = page.getByRole("row", { name: /^fastapi-k8s-\S+ \d+ 0 200 m 52 MiB$/ });
+  expect(await row.count()).toBe(2);
+  await chart("CPU")
+    .getByRole("img", { name: /^CPU\. At 1:25\.161: fastapi-k8s 400 m/ })
+    .waitFor();
+  await page.screenshot({ path: `${SHOTS}traffic-cpu.png` });
+  // The same as a table.
+  await page.keyboard.press("v");
+  const cells = (await chart("CPU").getByRole("row").allInnerTexts()).map((text) => text.replace(/\s+/g, " "));
+  expect(cells[0]).toBe("Time fastapi-k8s");
+  expect(cells).toContain("1:10.000 400 m");
   await done();
 });
 

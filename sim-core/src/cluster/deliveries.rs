@@ -1,16 +1,14 @@
 //! When each watch was told of which revision, for those who look at a run: how far a component's cache is behind.
-//! Remembered only if the settings ask for it: in a large cluster it is most of what happens. Kept in pieces that clones share.
+//! Remembered only if the settings ask for it: in a large cluster it is most of what happens.
 
 use std::sync::Arc;
 
 use super::Cluster;
 use super::ComponentId;
+use super::log::Log;
 use super::watches::WatchId;
 use crate::component::{Watch, WatchFilter};
 use crate::time::SimTime;
-
-/// How many deliveries a piece holds.
-const PIECE: usize = 4096;
 
 /// From `time` on the owner of `watch` (its position among the names) knew `revision`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +25,7 @@ pub struct Delivery {
 #[derive(Clone, Debug, Default)]
 pub struct Deliveries {
     remembers: bool,
-    full: Vec<Arc<Vec<Delivery>>>,
-    open: Vec<Delivery>,
+    log: Log<Delivery>,
     names: Vec<(Arc<str>, Arc<str>, Arc<str>)>,
     first: Option<WatchId>,
 }
@@ -45,17 +42,12 @@ impl Deliveries {
             return;
         }
         let first = *self.first.get_or_insert(watch);
-        self.open.push(Delivery { time, watch: watch.saturating_sub(first), revision });
-        if self.open.len() == PIECE {
-            self.full.push(Arc::new(std::mem::replace(&mut self.open, Vec::with_capacity(PIECE))));
-        }
+        self.log.add(Delivery { time, watch: watch.saturating_sub(first), revision });
     }
 
     /// Those after the first so many, oldest first.
     pub fn after(&self, known: usize) -> impl Iterator<Item = &Delivery> {
-        let pieces = self.full.iter().skip(known / PIECE).flat_map(|piece| piece.iter());
-        let known_pieces = (known / PIECE).min(self.full.len());
-        pieces.chain(&self.open).skip(known - known_pieces * PIECE)
+        self.log.after(known)
     }
 
     fn name(&mut self, component: &ComponentId, watch: &Watch) {
@@ -110,14 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deliveries_are_read_on_from_anywhere() {
+    fn watches_are_numbered_from_the_first_one_remembered() {
         let mut log = Deliveries::new(true);
-        (0..10_000).for_each(|n| log.add(SimTime(n), 7, n));
-        for known in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 9_999, 10_000] {
-            let rest: Vec<u64> = log.after(known).map(|d| d.revision).collect();
-            assert_eq!(rest, (known as u64..10_000).collect::<Vec<_>>(), "after {known}");
-        }
-        assert!(log.after(0).all(|d| d.watch == 0), "watches are numbered from the first one remembered");
+        [7, 9].into_iter().for_each(|watch| log.add(SimTime(1), watch, 1));
+        assert_eq!(log.after(0).map(|d| d.watch).collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]

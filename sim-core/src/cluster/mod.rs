@@ -6,10 +6,12 @@ mod boot;
 mod containers;
 mod deliveries;
 mod faults;
+mod log;
 mod outcome;
 pub mod profile;
 mod settings;
 mod traffic;
+mod usage;
 mod watches;
 mod webhooks;
 
@@ -27,6 +29,7 @@ pub use self::profile::{LinkLatencies, Profile};
 pub use self::settings::Settings;
 use self::traffic::Flight;
 pub use self::traffic::{Client, HttpCall, Target};
+pub use self::usage::{Usage, Usages};
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
 use crate::credentials::Authority;
@@ -94,6 +97,7 @@ pub struct Cluster {
     apiserver: ApiServer,
     watches: Watches,
     deliveries: Deliveries,
+    usages: Usages,
     told: u64,
     manager: KubeControllerManager,
     scheduler: KubeScheduler,
@@ -158,6 +162,7 @@ impl Cluster {
             apiserver: ApiServer::new(&ApiServerConfig { service_network: [10, 96] }, seed),
             watches: Watches::default(),
             deliveries: Deliveries::new(settings.remembers_deliveries),
+            usages: Usages::new(settings.remembers_deliveries, started),
             told: 0,
             manager: KubeControllerManager::new(&manager_config),
             scheduler: KubeScheduler::new(SchedulerConfig { cycle: profile.scheduling_cycle, ..SchedulerConfig::default() }),
@@ -233,6 +238,7 @@ impl Cluster {
             return false;
         }
         assert!(at >= self.now, "time never goes back");
+        self.read_usage(at);
         self.now = at;
         let event = self.queue.remove(&(at, sequence)).expect("the first event is there");
         self.handled += 1;
@@ -243,6 +249,7 @@ impl Cluster {
     /// Handles all events up to a moment, and moves the clock there.
     pub fn run_until(&mut self, until: SimTime) {
         while self.step(until) {}
+        self.read_usage(until);
         self.now = self.now.max(until);
     }
 

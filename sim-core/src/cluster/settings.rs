@@ -19,7 +19,7 @@ pub struct Settings {
     pub without: Vec<String>,
     /// Whether whoever serves the cluster calls webhooks at addresses outside of it.
     pub calls_out: bool,
-    /// Whether it is remembered when each watch was told of each change, so that it can be shown later.
+    /// Whether it is remembered when each watch was told of each change and what pods used when, so that it can be shown later.
     pub remembers_deliveries: bool,
     /// The certificate authority; one that everybody knows if none is given.
     pub authority: Option<Arc<Authority>>,

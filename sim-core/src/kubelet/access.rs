@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sim_apimachinery::ObjectKey;
 use sim_workload::{LogLine, Process};
 
 use super::containers::{Record, State};
@@ -35,6 +36,14 @@ impl Kubelet {
         let name = container_name(self.pods.get(&uid)?, container)?;
         self.touched(&uid, &name);
         self.pods.get_mut(&uid)?.records.get_mut(&name)?.process_mut()
+    }
+
+    /// Every container that runs: its pod, its name, the instance and its process.
+    pub fn running(&self) -> impl Iterator<Item = (&ObjectKey, &str, &str, &Process)> {
+        self.pods.values().flat_map(|worker| {
+            let records = worker.records.iter();
+            records.filter_map(|(name, record)| Some((&worker.key, name.as_str(), record.current.as_ref()?.id.as_str(), record.process()?)))
+        })
     }
 
     /// Namespace and name of the pod that has this address.

@@ -5,7 +5,9 @@
 //! - `components`: names; `keys`: `[kind, apiVersion, namespace, name]`; `watches`: `[component, kind, filter]`;
 //! - `steps`: `[time, component, cause, type, …]`, times in microseconds since `epoch` (in milliseconds of Unix time),
 //!   component, key and cause by their position;
-//! - `deliveries`: `[time, watch, revision]`, in order: from then on the watch's owner knew this revision.
+//! - `deliveries`: `[time, watch, revision]`, in order: from then on the watch's owner knew this revision;
+//! - `usage`: `[time, key, millicores, bytes]`, in order: what a pod used of CPU since the reading before, and of memory then; a pod
+//!   that uses what it used before is not told of again.
 //!
 //! What follows the type of a step: `b` nothing (the world began) · `a` text, line of the scenario file · `d` text, exit code,
 //! output · `c` key, revision, 0 added 1 changed 2 removed, state or delta (see `delta`), who wrote · `x` request, code, reason, message
@@ -28,12 +30,19 @@ use crate::time::SimTime;
 /// The name of the format.
 pub const FORMAT: &str = "ksim-view/v1";
 
+/// What a part tells besides its steps.
+struct Later {
+    deliveries: Vec<Value>,
+    usage: Vec<Value>,
+}
+
 /// Writes a document part by part.
 #[derive(Clone, Debug)]
 pub struct Writer {
     epoch: SimTime,
     steps: usize,
     deliveries: usize,
+    usages: usize,
     components: Vec<String>,
     known_components: BTreeMap<String, usize>,
     keys: BTreeMap<ObjectKey, usize>,
@@ -48,6 +57,7 @@ impl Writer {
             epoch,
             steps: 0,
             deliveries: 0,
+            usages: 0,
             components: vec![],
             known_components: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -75,17 +85,19 @@ impl Writer {
             steps.extend(cluster.trace.step(id as u32).map(|step| self.step(cluster, step)));
         }
         self.steps = until;
-        let deliveries = self.deliveries(cluster, if until < total { cluster.trace.step(until as u32).map(|s| s.time) } else { None });
-        Some(self.told(cluster, (from, known), steps, deliveries))
+        let before = if until < total { cluster.trace.step(until as u32).map(|s| s.time) } else { None };
+        let later = Later { deliveries: self.deliveries(cluster, before), usage: self.usage(cluster, before) };
+        Some(self.told(cluster, (from, known), steps, later))
     }
 
-    /// What was delivered after the last step, as the last part of a run that is over.
+    /// What was delivered and used after the last step, as the last part of a run that is over.
     pub fn rest(&mut self, cluster: &Cluster) -> Option<Value> {
-        let deliveries = self.deliveries(cluster, None);
-        (!deliveries.is_empty()).then(|| self.told(cluster, (self.steps, self.components.len()), vec![], deliveries))
+        let later = Later { deliveries: self.deliveries(cluster, None), usage: self.usage(cluster, None) };
+        let is_more = !later.deliveries.is_empty() || !later.usage.is_empty();
+        is_more.then(|| self.told(cluster, (self.steps, self.components.len()), vec![], later))
     }
 
-    fn told(&mut self, cluster: &Cluster, (from, known): (usize, usize), steps: Vec<Value>, deliveries: Vec<Value>) -> Value {
+    fn told(&mut self, cluster: &Cluster, (from, known): (usize, usize), steps: Vec<Value>, later: Later) -> Value {
         let watches: Vec<Value> =
             cluster.watch_names().skip(self.watches).map(|(owner, kind, filter)| json!([owner, kind, filter])).collect();
         self.watches += watches.len();
@@ -95,7 +107,8 @@ impl Writer {
         part.insert("keys".into(), Value::Array(std::mem::take(&mut self.new_keys)));
         part.insert("watches".into(), Value::Array(watches));
         part.insert("steps".into(), Value::Array(steps));
-        part.insert("deliveries".into(), Value::Array(deliveries));
+        part.insert("deliveries".into(), Value::Array(later.deliveries));
+        part.insert("usage".into(), Value::Array(later.usage));
         Value::Object(part)
     }
 
@@ -104,6 +117,13 @@ impl Writer {
         let new = log.after(self.deliveries).take_while(|d| before.is_none_or(|before| d.time < before));
         let told: Vec<Value> = new.map(|d| json!([self.micros(d.time), d.watch, d.revision])).collect();
         self.deliveries += told.len();
+        told
+    }
+
+    fn usage(&mut self, cluster: &Cluster, before: Option<SimTime>) -> Vec<Value> {
+        let new = cluster.usages().after(self.usages).take_while(|u| before.is_none_or(|before| u.time < before));
+        let told: Vec<Value> = new.map(|u| json!([self.micros(u.time), self.key(&u.pod), u.millicores, u.memory_bytes])).collect();
+        self.usages += told.len();
         told
     }
 

@@ -20,11 +20,12 @@ import { amount, quantity } from "./quantity";
 import { readText, Reader } from "./read";
 import { backOffs, exits } from "./restarts";
 import { rollout, share } from "./rollout";
-import { Damaged, type Run } from "./run";
+import { Damaged, Run } from "./run";
 import { numbers, partingOf } from "./milestones";
 import * as scheduler from "./scheduler";
 import { views } from "./service";
 import { quantile, traffic } from "./traffic";
+import { rootOf, shareOfRequest, sumPoints, usedAt, workloads } from "./usage";
 import { lines, text as yaml } from "./yaml";
 
 const runs = new Map<string, Run>();
@@ -248,11 +249,32 @@ describe("panels", () => {
   it("shows the autoscaler's formula at the moment of its decision", () => {
     const r = run("hpa-scale-up");
     const auto = key(r, "HorizontalPodAutoscaler/default/fastapi-k8s-hpa");
-    const at = hpa.decision(r, auto, 281);
-    expect(at).toMatchObject({ current: 2, wants: 13, result: 4 });
-    expect(at?.metrics[0]).toMatchObject({ measured: 323, target: 50, wants: 13 });
+    const at = hpa.decision(r, auto, 456);
+    expect(at).toMatchObject({ current: 2, wants: 14, result: 4 });
+    expect(at?.metrics[0]).toMatchObject({ measured: 348, target: 50, wants: 14 });
     expect(at?.limits.find((l) => l.bites)?.rule).toContain("max(2 × current, 4)");
-    expect(hpa.history(r, auto).some((p) => p.measured === 400 && p.replicas === 4)).toBe(true);
+    expect(hpa.history(r, auto).some((p) => p.measured === 378 && p.replicas === 4)).toBe(true);
+  });
+
+  it("knows what pods use, alone and together, and as an autoscaler tries to measure it", () => {
+    const r = run("hpa-scale-up");
+    const pods = workloads(r).get("Deployment/default/fastapi-k8s") ?? [];
+    expect(pods.length).toBeGreaterThan(9);
+    expect(rootOf(r, pods[0])).toBe("Deployment/default/fastapi-k8s");
+    const two = pods.filter((pod) => usedAt(r, pod, 70e6) !== undefined);
+    expect(two.map((pod) => usedAt(r, pod, 70e6)?.cpu)).toEqual([200, 200]);
+    expect(usedAt(r, pods[0], -1)).toBeUndefined();
+    const together = sumPoints(r, pods, "cpu");
+    expect(together.findLast(([time]) => time <= 70e6)?.[1]).toBe(400);
+    expect(together.map(([time]) => time)).toEqual([...new Set(together.map(([time]) => time))].sort((a, b) => a - b));
+    // Limits are four times what is asked for, so at its limit a pod uses 400% of it: the autoscaler measured less, and later.
+    const share = shareOfRequest(r, "Deployment/default/fastapi-k8s");
+    expect(share.findLast(([time]) => time <= 70e6)?.[1]).toBe(400);
+    // A document that does not tell has no lines, and what a file tells comes back from what is written.
+    expect(workloads(run("crash")).size).toBe(0);
+    const again = new Run(r.head);
+    again.add(r.part());
+    expect(again.usage).toEqual(r.usage);
   });
 
   it("says what would make a pending pod fit", () => {

@@ -22,11 +22,17 @@ export interface Traffic {
 
 const WIDTHS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map((s) => s * 1e6);
 
-/** Bins over the time in which there were requests, at most about `most`. `until` leaves out later steps. */
+/** From just before the first request to the end of what pods used, so that what requests led to is seen beside them. */
+function range(run: Run, steps: number[]): [number, number] {
+  const [first, last] = [run.time[steps[0]], run.time[steps[steps.length - 1]]];
+  return run.usage.size ? [Math.max(0, first - 10e6), Math.max(run.end, last)] : [first, Math.max(last, first + 1e6)];
+}
+
+/** Bins over the time in which there were requests and what they led to, at most about `most`. `until` leaves out later steps. */
 export function traffic(run: Run, until: number, most = 120): Traffic | undefined {
   const steps = run.ofType.h ?? [];
   if (steps.length === 0) return undefined;
-  const [from, to] = [run.time[steps[0]], Math.max(run.time[steps[steps.length - 1]], run.time[steps[0]] + 1e6)];
+  const [from, to] = range(run, steps);
   const width = WIDTHS.find((w) => (to - from) / w <= most) ?? (to - from) / most;
   const start = Math.floor(from / width) * width;
   const bins: Bin[] = [];
