@@ -256,7 +256,11 @@ async fn answer(State(server): State<Server>, request: Request<Body>) -> Respons
         }
         Err(_) => return refuse(&Status::new(Reason::Timeout, "Timeout: the request's body did not arrive in time")),
     };
-    let headers = parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
+    let mut headers: Vec<(String, String)> =
+        parts.headers.iter().filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned()))).collect();
+    if let Some(token) = tokens::in_protocols(&headers) {
+        headers.push(("authorization".into(), format!("Bearer {token}")));
+    }
     let request = sim_api::Request {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use base64::Engine;
 use ring::rand::{SecureRandom, SystemRandom};
 use sim_apimachinery::UserInfo;
 
@@ -36,6 +37,27 @@ pub fn read(path: &Path) -> Result<Vec<(String, UserInfo)>, String> {
     Ok(found)
 }
 
+/// The token of a WebSocket that a browser opens: it can set no header, so it names the token as one of its protocols.
+/// Source: apiserver authentication/request/websocket/protocol.go.
+pub fn in_protocols(headers: &[(String, String)]) -> Option<String> {
+    const PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
+    let has = |name: &str| headers.iter().any(|(known, _)| known == name);
+    if !has("upgrade") || has("authorization") {
+        return None;
+    }
+    let protocols: Vec<&str> = headers
+        .iter()
+        .filter(|(name, _)| name == "sec-websocket-protocol")
+        .flat_map(|(_, value)| value.split(','))
+        .map(str::trim)
+        .collect();
+    let encoded = protocols.iter().find_map(|protocol| protocol.strip_prefix(PREFIX))?;
+    // It must not be the only one: a client could not be told that it was understood.
+    let is_alone = protocols.iter().all(|protocol| protocol.starts_with(PREFIX));
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).ok().filter(|_| !is_alone)?;
+    String::from_utf8(bytes).ok()
+}
+
 /// The fields of a line of comma separated values; a field in double quotes may hold commas.
 fn fields(line: &str) -> Vec<String> {
     let mut found = vec![String::new()];
@@ -61,6 +83,22 @@ mod tests {
     #[test]
     fn quoted_groups_hold_commas() {
         assert_eq!(fields("t,alice,7,\"dev,ops\""), ["t", "alice", "7", "dev,ops"]);
+    }
+
+    #[test]
+    fn a_web_socket_brings_its_token_as_a_protocol_beside_another() {
+        let check = |protocols: &str, more: &[(&str, &str)], token: Option<&str>| {
+            let mut headers =
+                vec![("upgrade".to_owned(), "websocket".to_owned()), ("sec-websocket-protocol".to_owned(), protocols.to_owned())];
+            headers.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+            assert_eq!(in_protocols(&headers).as_deref(), token, "{protocols}");
+        };
+        let bearer = "base64url.bearer.authorization.k8s.io.c2VjcmV0LXRva2Vu";
+        check(&format!("v5.channel.k8s.io, {bearer}"), &[], Some("secret-token"));
+        check(bearer, &[], None);
+        check(&format!("v5.channel.k8s.io, {bearer}"), &[("authorization", "Bearer other")], None);
+        check("v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.***", &[], None);
+        check("v5.channel.k8s.io", &[], None);
     }
 
     #[test]

@@ -18,6 +18,12 @@ function program(): string {
   return places[0];
 }
 
+/** Servers that a test which failed has left: they end with the tests. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const server of running) server.kill();
+});
+
 export interface Real {
   page: Page;
   done: () => Promise<void>;
@@ -43,6 +49,7 @@ export async function real(scenario: string, hash = ""): Promise<Real> {
     ],
     { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
   );
+  running.add(server);
   const url = await address(server);
   const context = await (await launch()).newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
@@ -57,6 +64,7 @@ export async function real(scenario: string, hash = ""): Promise<Real> {
   await page.waitForSelector("[data-view]");
   const done = async () => {
     await context.close();
+    running.delete(server);
     server.kill();
     await new Promise((gone) => server.once("exit", gone));
     rmSync(folder, { recursive: true, force: true });

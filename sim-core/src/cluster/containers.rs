@@ -2,7 +2,7 @@
 //! what their programs ask the network.
 //! Not modelled: input for servers, TLS.
 
-use sim_apimachinery::Kind;
+use sim_apimachinery::{Kind, ObjectKey};
 use sim_workload::{
     BackendCommand, ExecResult, Given, HttpRequest, LogLine, NetworkAnswer, NetworkCall, NetworkFailure, OWN_NAMES, Process, Reply, Told,
 };
@@ -11,7 +11,7 @@ use super::outcome::HttpFailure;
 use super::traffic::{Client, HttpCall, Target};
 use super::{Cluster, ComponentId};
 use crate::component::Input;
-use crate::trace::StepId;
+use crate::trace::{StepId, What};
 
 /// Which container.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -90,7 +90,9 @@ impl Cluster {
         tty: bool,
         cause: StepId,
     ) -> Option<Result<u64, String>> {
-        let (now, id) = (self.now.0, self.next_token);
+        let text = format!("runs in container {}: {}", at.container, argv.join(" "));
+        let note = What::Note { key: Some(ObjectKey::new(Kind::Pod, &at.namespace, &at.pod)), text: text.into() };
+        let (now, id, cause) = (self.now.0, self.next_token, self.trace.push(self.now, &"exec".into(), cause, note));
         self.next_token += 1;
         let begun = self.with_process(&at.namespace, &at.pod, &at.container, cause, |p| p.begin_command(now, id, argv, stdin, tty))?;
         Some(begun.map(|()| id))

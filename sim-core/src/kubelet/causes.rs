@@ -4,7 +4,7 @@
 //! A process has causes of its own: the step it was started by or that last changed how it answers, by which its probes are
 //! judged, and the step that set the end it is heading for, by which it exits.
 //! Where several things led to one step, the last of them is told.
-//! Not told: which of several requests a shell's own script ended by.
+//! Not told: which of several requests a shell's own script ended by; which command did what it does later than it was begun.
 
 use sim_workload::{Outlook, Process};
 
@@ -33,6 +33,11 @@ impl Origin {
     /// Somebody outside did something to the process, or had a look at it.
     pub fn touched(&mut self, process: &Process, now: SimTime, cause: StepId) {
         self.touched = (now, cause);
+        self.compare(process, cause);
+    }
+
+    /// The process went on, for this reason: a command in the container may have changed what it will do.
+    pub fn compare(&mut self, process: &Process, cause: StepId) {
         let Some(before) = &self.outlook else { return };
         let (same, otherwise) = (process.answers_as(before), process.ends_otherwise(before));
         if !same {

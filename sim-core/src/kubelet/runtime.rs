@@ -126,8 +126,10 @@ impl Kubelet {
                 None => return,
             },
         };
-        let Some(process) = worker.records.get_mut(name).and_then(|r| r.process_mut()) else { return };
+        let instance = worker.records.get_mut(name).and_then(|r| r.current.as_mut()).filter(|i| i.state.is_running());
+        let Some(Instance { process: Some(process), origin, .. }) = instance else { return };
         let happenings = process.advance(context.now.0);
+        origin.compare(process, context.cause);
         if process.calling().is_some() {
             let (namespace, pod, cause) = (worker.key.namespace.to_string(), worker.key.name.to_string(), context.cause);
             context.outbox.push(Wish::Network { namespace, pod, container: name.to_owned(), cause });

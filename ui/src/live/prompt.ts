@@ -1,9 +1,11 @@
-// A prompt that understands the commands people type most at kubectl: get, describe, apply, scale, delete, logs. What reads is
-// answered at once; what changes becomes a plan that is confirmed like any other.
+// A prompt that understands the commands people type most at kubectl: get, describe, apply, scale, delete, logs, exec. What reads, and
+// what runs in a container, is answered at once; what changes an object becomes a plan that is confirmed like any other.
 
 import type { Json } from "../model/delta";
 import { text as yaml } from "../model/yaml";
 import { remove, scale } from "./actions";
+import { connection } from "./connection.svelte";
+import { exec, execPath } from "./exec";
 import { get, pathOf, type Plan, resourceNamed, send } from "./kube";
 
 export interface Answer {
@@ -19,18 +21,46 @@ interface Words {
   namespace: string;
   all: boolean;
   flags: Record<string, string>;
+  /** What comes after `--`. */
+  command: string[];
 }
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-export const COMMANDS = "get, describe, apply, scale, delete, logs";
+export const COMMANDS = "get, describe, apply, scale, delete, logs, exec";
+
+/** Splits a line into words as a shell does: quotes keep spaces, a backslash keeps what comes after it. */
+export function split(line: string): string[] {
+  const words: string[] = [];
+  let [word, quote, begun] = ["", "", false];
+  for (let i = 0; i < line.length; i++) {
+    const c = line[i];
+    if (quote) {
+      if (c === quote) quote = "";
+      else if (c === "\\" && quote === '"' && /["\\$`]/.test(line[i + 1] ?? "")) word += line[++i];
+      else word += c;
+    } else if (c === "'" || c === '"') [quote, begun] = [c, true];
+    else if (c === "\\" && i + 1 < line.length) [word, begun] = [word + line[++i], true];
+    else if (/\s/.test(c)) {
+      if (begun) words.push(word);
+      [word, begun] = ["", false];
+    } else [word, begun] = [word + c, true];
+  }
+  if (quote) throw new Error(`a ${quote} is not closed`);
+  if (begun) words.push(word);
+  return words;
+}
 
 /** Reads a command line; `kubectl` in front is allowed. */
 export function parse(line: string): Words {
-  const words = line.trim().split(/\s+/).filter(Boolean);
+  const words = split(line);
   if (words[0] === "kubectl" || words[0] === "k") words.shift();
-  const found: Words = { verb: words.shift() ?? "", rest: [], namespace: "default", all: false, flags: {} };
+  const found: Words = { verb: words.shift() ?? "", rest: [], namespace: "default", all: false, flags: {}, command: [] };
   while (words.length) {
     const word = words.shift() as string;
+    if (word === "--") {
+      found.command = words.splice(0);
+      break;
+    }
     if (word === "-n" || word === "--namespace") found.namespace = words.shift() ?? "default";
     else if (word.startsWith("--namespace=")) found.namespace = word.slice(12);
     else if (word === "-A" || word === "--all-namespaces") found.all = true;
@@ -51,7 +81,8 @@ function target(rest: string[]): [string, string] {
   return [kind, name];
 }
 
-export async function answer(line: string): Promise<Answer> {
+/** `said` is called with what a command has written so far. */
+export async function answer(line: string, said: (text: string) => void = () => {}): Promise<Answer> {
   const words = parse(line);
   const [kind, name] = target(words.rest);
   const need = (what: string) => {
@@ -67,6 +98,9 @@ export async function answer(line: string): Promise<Answer> {
     case "logs":
       need("kind");
       return { text: await logs(words) };
+    case "exec":
+      need("kind");
+      return { text: await run(words, said) };
     case "delete":
       need("name");
       return { plan: await remove(kind, words.namespace, name) };
@@ -124,8 +158,23 @@ async function describe(words: Words, kind: string, name: string): Promise<strin
   return `${yaml(object)}\nEvents:\n${rows.length ? align([["TYPE", "REASON", "COUNT", "MESSAGE"], ...rows]) : "<none>"}`;
 }
 
+async function run(words: Words, said: (text: string) => void): Promise<string> {
+  if (!words.command.length) throw new Error("exec what? Such as: exec POD -- printenv");
+  if (["i", "t", "it", "ti", "stdin", "tty"].some((flag) => flag in words.flags || words.rest.includes(`-${flag}`)))
+    throw new Error("there is no terminal here: without -i and -t, or with kubectl itself");
+  const path = execPath(words.namespace, podOf(words), words.flags.c ?? words.flags.container ?? "", words.command);
+  // What would be refused is asked for without a socket first: a browser does not tell why one was not opened.
+  await get(path.replace(/\/exec\?.*$/, ""));
+  const ran = await exec(path, connection.token, said);
+  if (ran.code === undefined) throw new Error(ran.text);
+  const text = ran.text.replace(/\n$/, "");
+  return ran.code === 0 ? text || "(nothing was written)" : `${text}${text ? "\n" : ""}command terminated with exit code ${ran.code}`;
+}
+
+const podOf = (words: Words) => words.rest[0].replace(/^(pods?|po)\//, "");
+
 async function logs(words: Words): Promise<string> {
-  const pod = words.rest[0].replace(/^(pods?|po)\//, "");
+  const pod = podOf(words);
   const query = new URLSearchParams();
   const container = words.flags.c ?? words.flags.container;
   if (container) query.set("container", container);
