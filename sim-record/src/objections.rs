@@ -64,6 +64,7 @@ fn impossible_fault(fault: &FaultStep) -> Option<String> {
         }
         FaultStep { hold_watch: Some(_), .. } | FaultStep { delay_watch: Some(_), .. } => "a fault of a watch",
         FaultStep { delay_requests: Some(_), .. } => "requests of a component that take longer",
+        FaultStep { partition: Some(_), .. } | FaultStep { join: Some(_), .. } => "a node that is cut off",
         FaultStep { stop: Some(_), .. } | FaultStep { start: Some(_), .. } => "stopping and starting components",
         FaultStep { etcd: Some(_), .. } => "a fault of etcd",
         FaultStep { node: Some(_), .. } => "a fault of a node",

@@ -117,19 +117,20 @@ it("faults, crashes and deletions are control actions and requests that are conf
   await send("Stop it …");
   await send("Hold its watch …");
   await send("Lose quorum …");
-  await send("Cut it off …");
+  await send("Partition: cut it off …");
   const pod = "Pod/default/fastapi-k8s-78775978d4-xt2bz";
   await visit(page, `object=${pod}`);
   await send("Crash container fastapi-k8s …");
   await send("Delete …");
   const faults = cluster.changes().map((c) => c.replace("POST /ksim/v1/control ", ""));
-  expect(faults.slice(0, 3)).toEqual([
+  expect(faults.slice(0, 4)).toEqual([
     '{"fault":{"node":{"name":"docker-desktop","state":"down"}}}',
     '{"fault":{"holdWatch":{"process":"kube-controller-manager","kind":"pods","for":"30s"}}}',
     '{"fault":{"etcd":{"state":"noQuorum","for":"30s"}}}',
+    '{"fault":{"partition":{"node":"docker-desktop","for":"30s"}}}',
   ]);
-  expect(faults[5]).toBe('{"fault":{"container":{"pod":{"name":"fastapi-k8s-78775978d4-xt2bz"},"namespace":"default","container":"fastapi-k8s","crash":1}}}');
-  expect(faults[6]).toContain("DELETE /api/v1/namespaces/default/pods/fastapi-k8s-78775978d4-xt2bz");
+  expect(faults[4]).toBe('{"fault":{"container":{"pod":{"name":"fastapi-k8s-78775978d4-xt2bz"},"namespace":"default","container":"fastapi-k8s","crash":1}}}');
+  expect(faults[5]).toContain("DELETE /api/v1/namespaces/default/pods/fastapi-k8s-78775978d4-xt2bz");
   await done();
 });
 

@@ -1,7 +1,7 @@
 // The three named stories, told in the page by someone who clicks.
 
 import { afterAll, expect, it } from "vitest";
-import { close, open, read, SHOTS, visit } from "./page";
+import { close, open, read, SHOTS, violationsOf, visit } from "./page";
 
 afterAll(close);
 
@@ -63,6 +63,29 @@ it("HPA scale-up: the formula stands there at the moment of the decision", async
   // What its pods really use now is beside what it had measured by then: the load is over, it goes on all the same.
   expect(await read(page, "Over time")).toMatch(/measured: 348% really used: 4%/);
   await page.screenshot({ path: `${SHOTS}story-hpa.png` });
+  await done();
+});
+
+it("drain: a pod that is placed among three nodes shows each node's filter and scores", async () => {
+  const { page, done } = await open("drain", "#step=568&view=inspector&object=Pod/default/fastapi-k8s-c6c4576d9-gsmps");
+  const panel = page.getByRole("region", { name: "Scheduling", exact: true });
+  expect((await panel.innerText()).replace(/\s+/g, " ")).toContain("attempt 1, 3 of 3 nodes looked at");
+  const rows = (await panel.getByRole("row").allInnerTexts()).map((text) => text.split("\t").map((cell) => cell.replace(/\s+/g, " ").trim()));
+  expect(rows[0].map((cell) => cell.toLowerCase())).toEqual(
+    ["node", "filter", "Taint Toleration", "Node Resources Fit", "Pod Topology Spread", "Node Resources Balanced Allocation", "sum"].map((name) =>
+      name.toLowerCase(),
+    ),
+  );
+  // The chosen one first, then by sum; the one that a filter refused has no scores.
+  expect(rows[1]).toEqual(["✓ node-1", "passes", "100 × 3", "97", "100 × 2", "74", "671"]);
+  expect(rows[2]).toEqual(["node-3", "passes", "100 × 3", "96", "85 × 2", "75", "641"]);
+  expect(rows[3]).toEqual(["✕ node-2", "NodeUnschedulable: node(s) were unschedulable", "–", "–", "–", "–", "–"]);
+  expect(rows.length).toBe(4);
+  expect(await panel.innerText()).not.toContain("the same sum");
+  await visit(page, "object=Pod/default/fastapi-k8s-c6c4576d9-9fkp7");
+  expect(await read(page, "Scheduling")).toContain("node-1 has the same sum: which of the best is taken is chance.");
+  await page.screenshot({ path: `${SHOTS}story-scheduler.png` });
+  expect(await violationsOf(page)).toEqual([]);
   await done();
 });
 

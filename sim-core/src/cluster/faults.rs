@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use sim_apimachinery::Kind;
 
 use super::{Cluster, ComponentId, Event};
+use crate::component::Context;
 use crate::etcd::Health;
-use crate::kubelet::NodeFault;
+use crate::kubelet::{Kubelet, NodeFault};
 use crate::time::Nanos;
 use crate::trace::{StepId, What};
 
@@ -51,6 +52,8 @@ pub enum Fault {
     DelayWatch { process: Process, by: Nanos },
     /// A process's requests take this much longer.
     DelayRequests { process: Process, by: Nanos },
+    /// A node is cut off from the API server, or joined again.
+    Partition { node: String, is_cut: bool },
     /// A process stops: it does nothing and forgets everything.
     Stop { process: Process },
     /// A stopped process begins anew.
@@ -84,6 +87,7 @@ impl Cluster {
                 self.request_delay.insert(process.component(), by);
                 Ok(())
             }
+            Fault::Partition { node, is_cut } => self.cut_off(&node, is_cut, step),
             Fault::Stop { process } => {
                 let component = process.component();
                 self.known(&component)?;
@@ -128,7 +132,7 @@ impl Cluster {
     }
 
     /// What was held and compacted meanwhile cannot be told any more: the reflector lists anew.
-    fn hold(&mut self, process: &Process, kind: Option<Kind>, held: bool) -> Result<(), String> {
+    pub(super) fn hold(&mut self, process: &Process, kind: Option<Kind>, held: bool) -> Result<(), String> {
         let compacted = self.etcd().compacted();
         let mut relisted = Vec::new();
         for (_, watch) in self.watches.iter_mut().filter(|(_, w)| !held && w.held && w.component == process.component()) {
@@ -164,21 +168,31 @@ impl Cluster {
     }
 
     fn node_fault(&mut self, node: &str, fault: NodeFault, step: StepId) -> Result<(), String> {
-        let component = ComponentId::Kubelet(node.into());
-        self.known(&component)?;
-        let mut outbox = Vec::new();
-        let random = self.chance.of(&component);
-        let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
-        let kubelet = self.kubelets.get_mut(node).expect("known() found it");
-        kubelet.set_fault(fault, &mut context);
-        let (next, down) = (kubelet.next_wake(), kubelet.is_down());
-        self.take_wishes(&component, outbox, next);
-        self.tell_silence(node, down, step);
+        self.known(&ComponentId::Kubelet(node.into()))?;
+        let is_down = self.with_kubelet(node, step, |kubelet, context| {
+            kubelet.set_fault(fault, context);
+            kubelet.is_down()
+        });
+        let is_cut = self.cut.contains_key(&ComponentId::Kubelet(node.into()));
+        self.tell_silence(node, is_down.unwrap_or(false) || is_cut, step);
         Ok(())
     }
 
+    /// Does something to a node's kubelet for the reason of a step, and takes its wishes.
+    pub(super) fn with_kubelet<T>(&mut self, node: &str, step: StepId, change: impl FnOnce(&mut Kubelet, &mut Context) -> T) -> Option<T> {
+        let component = ComponentId::Kubelet(node.into());
+        let mut outbox = Vec::new();
+        let random = self.chance.of(&component);
+        let mut context = Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
+        let kubelet = self.kubelets.get_mut(node)?;
+        let result = change(kubelet, &mut context);
+        let next = kubelet.next_wake();
+        self.take_wishes(&component, outbox, next);
+        Some(result)
+    }
+
     /// The controller manager learns that heartbeats of a node stop or are back; the last one was within ten seconds.
-    fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
+    pub(super) fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
         let component = ComponentId::ControllerManager;
         let mut outbox = Vec::new();
         let random = self.chance.of(&component);

@@ -8,6 +8,7 @@ mod deliveries;
 mod faults;
 mod log;
 mod outcome;
+mod partition;
 pub mod profile;
 mod settings;
 mod traffic;
@@ -118,6 +119,7 @@ pub struct Cluster {
     next_token: u64,
     stopped: std::collections::BTreeSet<ComponentId>,
     request_delay: BTreeMap<ComponentId, Nanos>,
+    cut: BTreeMap<ComponentId, Vec<partition::Stuck>>,
     seed: u64,
     /// What happened.
     pub trace: Trace,
@@ -183,6 +185,7 @@ impl Cluster {
             next_token: 1,
             stopped: Default::default(),
             request_delay: BTreeMap::new(),
+            cut: BTreeMap::new(),
             seed,
             trace: Trace::new(started),
             profile,
@@ -327,6 +330,7 @@ impl Cluster {
 
     /// Puts a request on its way to the API server.
     fn send(&mut self, from: ComponentId, at: SimTime, token: u64, request: Request, cause: StepId) {
+        let Some(request) = self.kept_back(&from, token, request, cause) else { return };
         let links = &self.profile.links;
         let reads = matches!(
             request.verb,

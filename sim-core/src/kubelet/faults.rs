@@ -36,6 +36,8 @@ pub enum NodeFault {
 pub struct Faults {
     /// The machine is off.
     pub off: bool,
+    /// The API server is out of reach.
+    pub cut_off: bool,
     /// How often it was switched on again.
     pub boots: u32,
     /// What it is short of.
@@ -70,6 +72,18 @@ impl Kubelet {
         }
     }
 
+    /// The link to the API server is cut, or there again: then the node tells of itself anew, whatever it had told before.
+    pub fn set_cut_off(&mut self, is_cut: bool, context: &mut Context) {
+        if is_cut && !self.faults.cut_off && self.config.node_config.quiet_heartbeats {
+            self.node.lose_renewal(context.now);
+        }
+        self.faults.cut_off = is_cut;
+        if !is_cut && !self.faults.off {
+            self.node.tell_anew(context.now);
+            self.node_changed(context);
+        }
+    }
+
     /// Whether the machine is off.
     pub fn is_down(&self) -> bool {
         self.faults.off
@@ -85,7 +99,7 @@ impl Kubelet {
 
     fn power_off(&mut self, now: SimTime) {
         self.faults.off = true;
-        if self.config.node_config.quiet_heartbeats {
+        if self.config.node_config.quiet_heartbeats && !self.faults.cut_off {
             self.node.lose_renewal(now);
         }
         for (uid, worker) in &mut self.pods {

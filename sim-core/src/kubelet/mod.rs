@@ -82,6 +82,8 @@ enum Timer {
     PreStopDone(Uid, String),
     /// A container's grace is over.
     GraceOver(Uid, String),
+    /// The status manager looks whether a pod's status is what it sent.
+    Reconcile(Uid),
     /// The status manager has read a pod.
     StatusRead(Uid),
     /// A pod's active deadline has come.
@@ -301,6 +303,7 @@ impl Kubelet {
             Timer::ProbeDone(uid, name, kind, outcome) => self.probe_done(&uid, &name, kind, outcome, context),
             Timer::PreStopDone(uid, name) => self.pre_stop_done(&uid, &name, context),
             Timer::GraceOver(uid, name) => self.grace_over(&uid, &name, context),
+            Timer::Reconcile(uid) => self.reconcile_status(&uid, context),
             Timer::StatusRead(uid) => self.status_read(&uid, context),
             Timer::Deadline(uid) => self.update(&uid, context),
             Timer::Lease => self.renew_lease(context),

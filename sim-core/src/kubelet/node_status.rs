@@ -45,7 +45,13 @@ pub struct NodeState {
 }
 
 impl NodeState {
-    /// The machine goes off: what the lease shows stays as it is.
+    /// What was told may have been replaced by others meanwhile; the lease is renewed at once.
+    pub fn tell_anew(&mut self, now: SimTime) {
+        self.told = None;
+        self.renewed = self.renewed.map(|_| now);
+    }
+
+    /// The machine goes off, or out of reach: what the lease shows stays as it is.
     pub fn lose_renewal(&mut self, now: SimTime) {
         if let Some(renewed) = self.renewed {
             self.renewed = Some(renewed.plus(now.since(renewed) / LEASE_INTERVAL * LEASE_INTERVAL));
@@ -238,7 +244,7 @@ impl Kubelet {
     /// When the lease was last renewed, or would have been with quiet heartbeats.
     pub fn last_renewal(&self, now: SimTime) -> Option<SimTime> {
         let renewed = self.node.renewed?;
-        if !self.config.node_config.quiet_heartbeats || self.faults.off {
+        if !self.config.node_config.quiet_heartbeats || self.faults.off || self.faults.cut_off {
             return Some(renewed);
         }
         Some(renewed.plus(now.since(renewed) / LEASE_INTERVAL * LEASE_INTERVAL))

@@ -29,6 +29,11 @@ impl Grid {
         Grid { first, period: period.max(1) }
     }
 
+    /// The same first moment, other distances.
+    pub fn with_period(&self, period: Nanos) -> Self {
+        Grid::new(self.first, period)
+    }
+
     /// The first moment after this one.
     pub fn after(&self, now: SimTime) -> SimTime {
         if now < self.first { self.first } else { self.first.plus((now.since(self.first) / self.period + 1) * self.period) }

@@ -50,6 +50,8 @@ impl Kubelet {
                     self.push_status(&uid, context);
                 } else if concerns {
                     self.dispatch(&uid, context);
+                } else {
+                    self.look_at_status(&uid, context);
                 }
             }
             None => self.add_pod(uid, pod, context),

@@ -1,7 +1,8 @@
 //! Sends pod statuses to the API server: one pod at a time, a read and then a patch, and the final deletion.
 //! A status that says the same is not sent. A pod's end is held back until none of its containers can run.
 //! Source: kubelet status/status_manager.go. The read is waited for but not sent: nobody can see it.
-//! Not modelled: the ten-second reconciliation of statuses that somebody else changed.
+//! Every ten seconds a condition of its own that somebody else changed (the node controller, while the node was out of reach) is
+//! told again. Not modelled: the same for other parts of a status.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,6 +13,7 @@ use super::pod_worker::{PodWorker, Stage};
 use super::status::is_terminal;
 use super::{Asked, Kubelet, Timer, Uid};
 use crate::component::Context;
+use crate::time::SECOND;
 
 /// What waits to be sent, and what was sent.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +135,37 @@ impl Kubelet {
     fn status_done(&mut self, context: &mut Context) {
         self.status.busy = None;
         self.next_status(context);
+    }
+}
+
+/// The conditions that are the kubelet's to tell.
+const OWN: [&str; 4] = ["PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"];
+
+impl Kubelet {
+    /// Somebody changed a pod's status: whether it is what was sent is looked at by and by.
+    pub(super) fn look_at_status(&mut self, uid: &Uid, context: &Context) {
+        if self.is_overruled(uid) {
+            let at = self.ticks.with_period(10 * SECOND).after(context.now);
+            self.later(at, Timer::Reconcile(uid.clone()), context);
+        }
+    }
+
+    /// Tells a status again that is still not what was sent.
+    pub(super) fn reconcile_status(&mut self, uid: &Uid, context: &mut Context) {
+        if self.is_overruled(uid) && self.status.busy.as_ref() != Some(uid) {
+            self.status.sent.remove(uid);
+            self.push_status(uid, context);
+        }
+    }
+
+    fn is_overruled(&self, uid: &Uid) -> bool {
+        let (Some(worker), Some(sent)) = (self.pods.get(uid), self.status.sent.get(uid)) else { return false };
+        let told = |status: &PodStatus, name: &str| status.conditions.iter().flatten().find(|c| c.type_ == name).map(|c| c.status.clone());
+        worker
+            .pod
+            .status
+            .as_ref()
+            .is_some_and(|now| OWN.iter().any(|name| told(sent, name).is_some() && told(now, name) != told(sent, name)))
     }
 }
 

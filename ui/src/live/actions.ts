@@ -103,15 +103,9 @@ export const faults = {
     fault(`Hold the watch of ${process}${kind ? ` on ${kind}` : ""} for ${seconds} s`, {
       holdWatch: { process, ...(node ? { node } : {}), ...(kind ? { kind } : {}), for: `${seconds}s` },
     }),
-  partition: (process: string, seconds: number, node = "") =>
-    ({
-      title: `Cut ${process}${node ? ` on ${node}` : ""} off from the API server for ${seconds} s`,
-      requests: [
-        control({ fault: { holdWatch: { process, ...(node ? { node } : {}), for: `${seconds}s` } } }),
-        control({ fault: { delayRequests: { process, ...(node ? { node } : {}), by: `${seconds}s`, for: `${seconds}s` } } }),
-      ],
-      harms: true,
-    }) satisfies Plan,
+  partition: (node: string, seconds: number) =>
+    fault(`Cut node ${node} off from the API server for ${seconds} s; its containers run on`, { partition: { node, for: `${seconds}s` } }),
+  join: (node: string) => fault(`Join node ${node} to the API server again`, { join: { node } }),
   etcd: (state: string, seconds: number) =>
     fault(state === "healthy" ? "etcd is healthy again" : `etcd: ${state} for ${seconds} s`, {
       etcd: { state, ...(state === "healthy" ? {} : { for: `${seconds}s` }) },

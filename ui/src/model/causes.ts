@@ -134,6 +134,8 @@ function eventWords(event: Json): string {
 
 /** `HoldWatch { process: KubeControllerManager, kind: Some(Pod) }` with less punctuation. */
 export function faultWords(text: string): string {
+  const partition = /^Partition \{ node: "([^"]*)", is_cut: (true|false) \}$/.exec(text);
+  if (partition) return `${partition[1]} is ${partition[2] === "true" ? "cut off from the API server" : "joined to the API server again"}`;
   return text
     .replace(/Some\(([^)]*)\)/g, "$1")
     .replace(/\{ (.*) \}$/, "($1)")

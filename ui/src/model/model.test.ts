@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { believed, cursor, watchOf } from "./belief";
 import { blame, manager, writer } from "./blame";
-import { because, chain, words } from "./causes";
+import { because, chain, faultWords, words } from "./causes";
 import { firstDifference, objectDifferences } from "./compare";
 import { conditionSpans, eventsAbout } from "./conditions";
 import { apply } from "./delta";
@@ -256,6 +256,18 @@ describe("panels", () => {
     expect(hpa.history(r, auto).some((p) => p.measured === 378 && p.replicas === 4)).toBe(true);
   });
 
+  it("tells the filters and scores of each node, and where the choice was chance", () => {
+    const r = run("drain");
+    const table = scheduler.decision(r, key(r, "Pod/default/fastapi-k8s-c6c4576d9-gsmps"), r.last);
+    expect(table).toMatchObject({ chosen: "node-1", examined: 3, total: 3, attempt: 1, ties: [] });
+    const of = (node: string) => table?.rows.find((row) => row.node === node);
+    expect(of("node-1")).toMatchObject({ plugin: null, chosen: true, total: 100 * 3 + 97 + 100 * 2 + 74 });
+    expect(of("node-3")).toMatchObject({ plugin: null, chosen: false, total: 100 * 3 + 96 + 85 * 2 + 75 });
+    expect(of("node-2")).toMatchObject({ plugin: "NodeUnschedulable", reasons: ["node(s) were unschedulable"], scores: [], fit: ["kubectl uncordon node-2"] });
+    const first = scheduler.decision(r, key(r, "Pod/default/fastapi-k8s-c6c4576d9-9fkp7"), r.last);
+    expect([first?.chosen, first?.ties]).toEqual(["node-3", ["node-1"]]);
+  });
+
   it("knows what pods use, alone and together, and as an autoscaler tries to measure it", () => {
     const r = run("hpa-scale-up");
     const pods = workloads(r).get("Deployment/default/fastapi-k8s") ?? [];
@@ -354,6 +366,12 @@ describe("comparison and links", () => {
 });
 
 describe("words", () => {
+  it("tells a partition in words", () => {
+    expect(faultWords('Partition { node: "node-2", is_cut: true }')).toBe("node-2 is cut off from the API server");
+    expect(faultWords('Partition { node: "node-2", is_cut: false }')).toBe("node-2 is joined to the API server again");
+    expect(faultWords("Stop { process: KubeScheduler }")).toBe("Stop (process: Kube scheduler)");
+  });
+
   it("writes times and spans", () => {
     expect([clock(36_612_000), clock(-30e6), clock(61_200_000), clock(3_661_000_000)]).toEqual(["36.612 s", "−30.000 s", "1:01.200", "1:01:01.000"]);
     expect([span(850), span(12_000), span(3_400_000), span(125e6)]).toEqual(["850 µs", "12 ms", "3.4 s", "2 min 5 s"]);

@@ -25,6 +25,8 @@ export interface Table {
   rows: Row[];
   /** Names of the scores, as columns. */
   plugins: string[];
+  /** Other nodes with the same sum as the chosen one: which of the best is taken is chance. */
+  ties: string[];
 }
 
 /** The last decision about a pod at a step; `undefined` when the scheduler has not looked at it. */
@@ -45,7 +47,9 @@ export function decision(run: Run, podKey: number, step: number): Table | undefi
     return { node, plugin, reasons: reasons ?? [], scores: parts, total, chosen: node === told.chosen, fit };
   });
   const plugins = [...new Set(rows.flatMap((row) => row.scores.map((s) => s.plugin)))];
-  return { step: found, attempt: told.attempt, message: told.message, chosen: told.chosen, examined: told.examined, total: told.total, rows, plugins };
+  const best = rows.find((row) => row.chosen);
+  const ties = best && plugins.length ? rows.filter((row) => row !== best && !row.plugin && row.total === best.total).map((row) => row.node) : [];
+  return { step: found, attempt: told.attempt, message: told.message, chosen: told.chosen, examined: told.examined, total: told.total, rows, plugins, ties };
 }
 
 function whatWouldFit(run: Run, step: number, pod: Json, nodeName: string, plugin: string, reasons: string[]): string[] {

@@ -18,6 +18,12 @@ pub struct FaultStep {
     /// A process's requests take longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_requests: Option<WatchFault>,
+    /// A node is cut off from the API server, for a while if `for` is given; its containers run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PartitionFault>,
+    /// A node that was cut off is joined again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<PartitionFault>,
     /// A process stops, for a while if `for` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<ProcessFault>,
@@ -45,6 +51,17 @@ pub struct ProcessFault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// For how long; until told otherwise if nothing is said.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+}
+
+/// Names a node that is cut off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartitionFault {
+    /// Which node.
+    pub node: String,
+    /// For how long; until it is joined again if nothing is said.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
 }

@@ -39,6 +39,11 @@ impl Player {
                     Fault::DelayRequests { process, by: 0 },
                 )
             }
+            FaultStep { partition: Some(f), .. } => {
+                let of = |is_cut| Fault::Partition { node: f.node.clone(), is_cut };
+                self.begin_fault(of(true), f.duration.as_ref(), of(false))
+            }
+            FaultStep { join: Some(f), .. } => self.inject(Fault::Partition { node: f.node.clone(), is_cut: false }),
             FaultStep { stop: Some(f), .. } => {
                 let process = process(&f.process, f.node.as_ref())?;
                 self.begin_fault(Fault::Stop { process: process.clone() }, f.duration.as_ref(), Fault::Start { process })
@@ -48,7 +53,7 @@ impl Player {
             FaultStep { node: Some(f), .. } => self.node_fault(f),
             FaultStep { container: Some(f), .. } => self.container_fault(f),
             _ => Err(StepError::Failed(
-                "a fault needs one of: holdWatch, delayWatch, delayRequests, stop, start, etcd, node, container".into(),
+                "a fault needs one of: holdWatch, delayWatch, delayRequests, partition, join, stop, start, etcd, node, container".into(),
             )),
         }
     }
