@@ -25,7 +25,7 @@ fn told(player: &Player, id: StepId) -> String {
 fn check(scenario: &str, step: &str, chain: &[&str]) {
     let loaded = load(&root().join(format!("scenarios/{scenario}.yaml")));
     let (_, player) = play(&loaded, 1);
-    let last = player.cluster.trace.steps().map(|(id, _)| id).filter(|id| told(&player, *id).contains(step)).last();
+    let last = player.cluster.trace.steps().map(|(id, _)| id).rev().find(|id| told(&player, *id).contains(step));
     let causes = player.cluster.trace.causes(last.unwrap_or_else(|| panic!("{scenario}: nothing says {step:?}")));
     let found: Vec<String> = causes.iter().skip(1).filter(|id| **id != BEGINNING).map(|id| told(&player, *id)).collect();
     for (at, part) in chain.iter().enumerate() {

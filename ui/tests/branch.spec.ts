@@ -54,7 +54,7 @@ it("the rollout with maxUnavailable 1 instead of 0 stands beside the original, t
   expect(text).toContain("spec.strategy.rollingUpdate.maxUnavailable: 1 → 0");
   // The mark stands at that step in both.
   await page.getByRole("button", { name: "go there" }).first().click();
-  expect(await read(page, "left")).toMatch(/≠ first difference \S+ PATCH/);
+  expect(await read(page, "left")).toMatch(/unavailable-1 .*≠ first difference \S+ PATCH/);
   expect(await read(page, "right")).toMatch(/≠ first difference user kubectl set env/);
   for (const theme of ["light", "dark"]) {
     while ((await page.evaluate(() => document.documentElement.dataset.theme)) !== theme) await page.keyboard.press("t");
