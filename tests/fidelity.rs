@@ -13,6 +13,8 @@ use crate::play::{load, play, recorded, root};
 const NAMES: [&str; 6] = ["deploy", "crash", "rollout", "selfheal", "readiness", "hpa"];
 /// No figure may fall below this share of its ceiling.
 const SHARE_MIN: f64 = 0.97;
+/// No less of a real recording's times may lie within the spread of the seeds.
+const COVERED_MIN: f64 = 0.90;
 /// So many seeds are held against each recording.
 const SEEDS: u64 = 20;
 /// So many uncovered states are told of each recording.
@@ -50,6 +52,8 @@ fn fidelity_stays_above_its_floor_and_its_page_is_true() {
         for (figure, share) in FIGURES.iter().zip(row.share().all()) {
             assert!(share >= SHARE_MIN, "{}: {figure} is {share:.4} of its ceiling, at least {SHARE_MIN} is asked", row.name);
         }
+        let covered = row.coverage.as_ref().map_or(0.0, |c| c.share());
+        assert!(covered >= COVERED_MIN, "{}: the seeds cover {covered:.4} of the real times, at least {COVERED_MIN} is asked", row.name);
     }
     let path = root().join("docs/fidelity.md");
     let page = page(&rows);

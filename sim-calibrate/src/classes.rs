@@ -17,7 +17,7 @@ pub struct Class {
 }
 
 /// All classes, in the order of a pod's life.
-pub const CLASSES: [Class; 14] = [
+pub const CLASSES: [Class; 15] = [
     class("command", "a command to its first change", &["links.command"]),
     class("write", "Deployment to ReplicaSet, ReplicaSet to its first Pod, Ready to its EndpointSlice", &["links.commit"]),
     class("next-pod", "one Pod of a batch to the next", &[]),
@@ -31,6 +31,7 @@ pub const CLASSES: [Class; 14] = [
     class("created", "event Pulled to event Created", &["kubelet.createContainer"]),
     class("started", "event Created to event Started", &["kubelet.startContainer"]),
     class("running", "event Started to a status that says so", &["kubelet.relistOnDemand"]),
+    class("start", "Pod to Running", &[]),
     class("ready", "Running to Ready", &[]),
     class("killing", "deletion to event Killing", &["kubelet.beginKill"]),
     class("stopped", "deletion to a status that says it is stopped", &["kubelet.stopContainer", "kubelet.stopSandbox"]),

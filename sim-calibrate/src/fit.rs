@@ -9,6 +9,7 @@ use sim_core::cluster::Profile;
 use sim_core::random::Latency;
 
 use crate::classes::{CLASSES, Class, table};
+use crate::runs::{self, Run};
 use crate::samples::{Samples, Wakes};
 use crate::statistics::{Sorted, distance, distance_of};
 
@@ -64,6 +65,10 @@ pub struct Calibration {
     pub rows: Vec<Row>,
     /// The chances of the races by which pods become ready.
     pub races: Vec<Race>,
+    /// By how much runs of one story differ from each other as a whole (standard deviation, as a share): seen, before and after.
+    pub pace: [Option<f64>; 3],
+    /// What a look of an autoscaler takes more for each pod, in milliseconds: seen, before and after.
+    pub per_pod: [Option<f64>; 3],
     /// The sum of the distances to the target in each round, as shares of how far the samples reach.
     pub rounds: Vec<f64>,
     /// How many recordings there were, and how many of them are in pairs.
@@ -110,7 +115,9 @@ pub fn calibrate(begin: &Profile, stories: &[Story], settings: &Settings, world:
     let rows = CLASSES.iter().map(|class| row(class, &whole, crossed.as_deref(), real.as_ref())).collect();
     let races = races(begin, &whole);
     let recordings = (stories.iter().map(|s| s.seen.len()).sum(), paired);
-    Ok(Calibration { rows, races, rounds: whole.scores, recordings, profile: whole.profile })
+    let all = [&whole.seen, &whole.before, &whole.after];
+    let (pace, per_pod) = (all.map(|s| runs::spread(&s.runs)), all.map(|s| runs::per_pod(&s.looks)));
+    Ok(Calibration { rows, races, pace, per_pod, rounds: whole.scores, recordings, profile: whole.profile })
 }
 
 fn row(class: &Class, whole: &Fit, crossed: Option<&[Fit]>, real: Option<&[Samples; 2]>) -> Row {
@@ -148,7 +155,10 @@ fn half(stories: &[Story], which: usize) -> Vec<Story> {
 
 fn pool(stories: &[Story]) -> Samples {
     let mut all = Samples::default();
-    stories.iter().flat_map(|s| &s.seen).for_each(|seen| all.add(seen, 1));
+    for (story, seen) in stories.iter().enumerate().flat_map(|(at, s)| s.seen.iter().map(move |seen| (at, seen))) {
+        all.add(seen, 1);
+        all.runs.push(Run::of(story, seen));
+    }
     all
 }
 
@@ -206,7 +216,9 @@ fn simulate(profile: &Profile, stories: &[Story], seeds: u64, world: &dyn World)
     std::thread::scope(|scope| (0..workers).for_each(|_| _ = scope.spawn(work)));
     let mut all = Samples::default();
     for ((story, _), samples) in done.into_inner().unwrap_or_else(|e| e.into_inner()) {
-        all.add(&samples?, stories[story].seen.len());
+        let samples = samples?;
+        all.add(&samples, stories[story].seen.len());
+        all.runs.push(Run::of(story, &samples));
     }
     Ok(all)
 }
@@ -231,7 +243,21 @@ impl Goal<'_> {
             distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
         });
         let shares = [in_vain, exact].map(|share| (share(self.seen.wakes) - share(simulated.wakes)).abs() / SHARE_UNIT);
-        classes.sum::<f64>() + shares.iter().sum::<f64>()
+        let pace = self.spread().zip(runs::spread(&simulated.runs)).map_or(0.0, |(goal, now)| (now - goal).abs() / goal.max(0.001));
+        classes.sum::<f64>() + shares.iter().sum::<f64>() + pace
+    }
+
+    /// By how much runs should differ from each other.
+    fn spread(&self) -> Option<f64> {
+        let weight = Goal::weight(self.seen.runs.len());
+        let (seen, before) = (runs::spread(&self.seen.runs)?, runs::spread(&self.before.runs)?);
+        Some(weight * seen + (1.0 - weight) * before)
+    }
+
+    /// What a look should take more for each pod, in milliseconds.
+    fn per_pod(&self) -> Option<f64> {
+        let weight = Goal::weight(self.seen.looks.len());
+        Some(weight * runs::per_pod(&self.seen.looks)? + (1.0 - weight) * runs::per_pod(&self.before.looks)?)
     }
 
     fn movable(&self) -> impl Iterator<Item = (&'static Class, Sorted, Sorted)> {
@@ -251,6 +277,13 @@ impl Goal<'_> {
             move_tables(profile, class.moves, by);
         }
         approach_wakes(profile, self.seen.wakes, simulated.wakes);
+        if let Some((goal, now)) = self.spread().zip(runs::spread(&simulated.runs)) {
+            runs::move_pace(profile, goal, now, GAIN);
+        }
+        if let Some((goal, now)) = self.per_pod().zip(runs::per_pod(&simulated.looks)) {
+            let micros = &mut profile.links.metrics_per_pod;
+            *micros = rounded(*micros as f64 + GAIN * 1000.0 * (goal - now));
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 pub mod classes;
 mod fit;
 mod report;
+pub mod runs;
 pub mod samples;
 mod statistics;
 mod write;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sim_compare::{Change, Line, Recording, Watch};
 
+use crate::runs::Run;
+
 /// A first change later than this after a command is none of the command's.
 const COMMAND_MAX: f64 = 0.5;
 /// Seconds from the end of one look of an autoscaler to the beginning of the next.
@@ -29,6 +31,17 @@ pub struct Wakes {
     pub third: u64,
 }
 
+/// What one look of an autoscaler took beyond its period, or the mean of many that wrote nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// How many pods there were.
+    pub pods: f64,
+    /// Milliseconds.
+    pub takes: f64,
+    /// How many looks it stands for.
+    pub looks: f64,
+}
+
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
@@ -36,6 +49,10 @@ pub struct Samples {
     pub of: BTreeMap<&'static str, Vec<f64>>,
     /// How pods became ready.
     pub wakes: Wakes,
+    /// The looks of autoscalers.
+    pub looks: Vec<Look>,
+    /// What is told of each run as a whole.
+    pub runs: Vec<Run>,
 }
 
 impl Samples {
@@ -60,6 +77,7 @@ impl Samples {
             self.wakes.first += other.wakes.first;
             self.wakes.second += other.wakes.second;
             self.wakes.third += other.wakes.third;
+            self.looks.extend(&other.looks);
         }
     }
 
@@ -144,6 +162,8 @@ impl Walk {
         let beyond = watch.time - before - looks * LOOK_PERIOD;
         if looks >= 1.0 && (0.0..looks).contains(&beyond) {
             self.samples.put("look", Some(0.0), Some(beyond / looks));
+            let pods = watch.object["status"]["currentReplicas"].as_f64().unwrap_or(0.0);
+            self.samples.looks.push(Look { pods, takes: beyond / looks * 1000.0, looks });
         }
     }
 
@@ -229,6 +249,7 @@ impl Pod {
         samples.put("created", event("Pulled"), event("Created"));
         samples.put("started", event("Created"), event("Started"));
         samples.put("running", event("Started"), self.running);
+        samples.put("start", self.added, self.running);
         samples.put("ready", self.running, self.ready);
         samples.put("write", self.ready, self.endpoint);
         samples.put("killing", self.deleted, event("Killing"));

@@ -43,7 +43,7 @@ use crate::kube_scheduler::{KubeScheduler, SchedulerConfig};
 use crate::kubelet::Kubelet;
 use crate::metrics_server::MetricsServer;
 use crate::random::{Random, Streams};
-use crate::time::{Nanos, SECOND, SimTime};
+use crate::time::{MICROSECOND, Nanos, SECOND, SimTime};
 use crate::trace::{BEGINNING, StepId, Trace, What};
 
 /// Names a component that gets messages.
@@ -147,7 +147,7 @@ impl Cluster {
     }
 
     fn made(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64, settings: &Settings) -> Cluster {
-        let mut profile = profile;
+        let mut profile = Arc::new(Profile::clone(&profile).of_run(seed));
         if !settings.has("metrics-server") {
             Arc::make_mut(&mut profile).metrics_server = false;
         }
@@ -338,8 +338,8 @@ impl Cluster {
         );
         let random = self.links.of(&from);
         let mut travel = if reads { links.read.draw(random) } else { links.commit.draw(random) };
-        if matches!(request.verb, Verb::PodMetrics { .. }) {
-            travel += links.metrics.draw(random);
+        if let Verb::PodMetrics { namespace, .. } = &request.verb {
+            travel += links.metrics.draw(random) + self.metrics.pods_in(namespace) * links.metrics_per_pod * MICROSECOND;
         }
         travel += self.request_delay.get(&from).copied().unwrap_or(0);
         match self.etcd().health() {

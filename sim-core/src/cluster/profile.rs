@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kubelet::{KubeletLatencies, NodeConfig, RegistryConfig};
-use crate::random::Latency;
+use crate::random::{Latency, Random};
 use crate::shipped;
+use crate::time::MICROSECOND;
 
 /// Everything a cluster is made from, besides the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,10 @@ pub struct Profile {
     /// How long a node's work takes.
     #[serde(default)]
     pub kubelet: KubeletLatencies,
+    /// By how much one run is slower as a whole than another: quantiles (0, 25, 50, 75, 100 %) in thousandths. The machine under a
+    /// cluster has other things to do, for longer than a run takes.
+    #[serde(default = "pace")]
+    pub pace: Latency,
     /// Whether Services of type LoadBalancer get `localhost`, as on Docker Desktop.
     #[serde(default = "yes")]
     pub load_balancer: bool,
@@ -44,6 +49,10 @@ fn yes() -> bool {
 
 fn scheduling_cycle() -> Latency {
     shipped::latency("/schedulingCycle")
+}
+
+fn pace() -> Latency {
+    shipped::latency("/pace")
 }
 
 fn default_api_address() -> String {
@@ -66,6 +75,8 @@ pub struct LinkLatencies {
     pub command: Latency,
     /// What a question to the metrics API takes besides a read: it is answered by another server behind the API server.
     pub metrics: Latency,
+    /// What it takes more for each pod the answer tells of, in microseconds.
+    pub metrics_per_pod: u64,
 }
 
 impl Default for LinkLatencies {
@@ -77,7 +88,17 @@ impl Default for LinkLatencies {
             watch: shipped::latency("/links/watch"),
             command: shipped::latency("/links/command"),
             metrics: shipped::latency("/links/metrics"),
+            metrics_per_pod: shipped::number("/links/metricsPerPod"),
         }
+    }
+}
+
+impl LinkLatencies {
+    fn slow_down(&mut self, per_mille: u64) {
+        for table in [&mut self.read, &mut self.commit, &mut self.answer, &mut self.watch, &mut self.command, &mut self.metrics] {
+            *table = table.slower(per_mille);
+        }
+        self.metrics_per_pod = self.metrics_per_pod * per_mille / 1000;
     }
 }
 
@@ -91,6 +112,7 @@ impl Profile {
             links: LinkLatencies::default(),
             scheduling_cycle: scheduling_cycle(),
             kubelet: KubeletLatencies::default(),
+            pace: pace(),
             load_balancer: true,
             metrics_server: true,
             api_address: default_api_address(),
@@ -101,6 +123,15 @@ impl Profile {
     pub fn three_nodes() -> Profile {
         let nodes = (1..=3).map(NodeConfig::worker).collect();
         Profile { name: "three-nodes".into(), nodes, ..Profile::docker_desktop() }
+    }
+
+    /// The profile of one run: all that is work takes as much more or less time as this run is slower or faster.
+    pub fn of_run(mut self, seed: u64) -> Profile {
+        let per_mille = self.pace.draw(&mut Random::named(seed, "pace")) / MICROSECOND;
+        self.links.slow_down(per_mille);
+        self.kubelet.slow_down(per_mille);
+        self.scheduling_cycle = self.scheduling_cycle.slower(per_mille);
+        self
     }
 
     /// A shipped profile by its name.

@@ -48,6 +48,27 @@ pub struct KubeletLatencies {
     pub events_merged_per_million: u64,
 }
 
+impl KubeletLatencies {
+    /// All that is work takes so many thousandths of its time; the loops that wait (volumes, relists) keep their periods.
+    pub(crate) fn slow_down(&mut self, per_mille: u64) {
+        let work = [
+            &mut self.dispatch,
+            &mut self.status_read,
+            &mut self.volume_mount,
+            &mut self.create_sandbox,
+            &mut self.create_container,
+            &mut self.start_container,
+            &mut self.relist_on_demand,
+            &mut self.begin_kill,
+            &mut self.stop_container,
+            &mut self.stop_sandbox,
+            &mut self.unmount,
+            &mut self.probe,
+        ];
+        work.into_iter().for_each(|table| *table = table.slower(per_mille));
+    }
+}
+
 impl Default for KubeletLatencies {
     fn default() -> Self {
         KubeletLatencies {

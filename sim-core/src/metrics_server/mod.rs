@@ -40,6 +40,11 @@ impl MetricsServer {
         }
     }
 
+    /// How many pods of a namespace (of all if it is empty) it knows.
+    pub fn pods_in(&self, namespace: &str) -> u64 {
+        self.pods.keys().filter(|(of, _)| namespace.is_empty() || **of == *namespace).count() as u64
+    }
+
     /// Usage of the pods of a namespace (of all if it is empty) whose names are chosen.
     pub fn pod_metrics(&self, namespace: &str, chosen: &dyn Fn(&str) -> bool) -> Vec<PodMetrics> {
         let pods = self.pods.iter().filter(|((ns, name), _)| (namespace.is_empty() || **ns == *namespace) && chosen(name));
