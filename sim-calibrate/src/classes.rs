@@ -44,13 +44,14 @@ const fn class(name: &'static str, about: &'static str, moves: &'static [&'stati
 }
 
 /// What is not estimated, and why.
-pub const KEPT: [(&str, &str); 8] = [
+pub const KEPT: [(&str, &str); 9] = [
     ("links.read", "no recording shows a read"),
     ("links.answer", "comes between two commits always: not told apart from links.commit"),
     ("links.watch", "comes after a commit always: not told apart from links.commit"),
     ("kubelet.probe", "hidden behind the wait for the next probe"),
     ("kubelet.unmount", "hidden behind the wait for the next relist"),
     ("kubelet.relistPeriod", "a second and what a relist takes; one recording sees too few relists"),
+    ("kubelet.eventsMergedPerMillion", "not told apart from the chance of a wake in vain that only merged events have"),
     ("kubelet.workDemandPercent", "not told apart from the CPU times it multiplies"),
     ("autoscaler, EndpointSlice controller, node heartbeats", "periods of Kubernetes itself, not of a cluster"),
 ];

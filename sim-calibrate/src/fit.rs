@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sim_compare::Recording;
 use sim_core::cluster::Profile;
+use sim_core::kubelet::PokeChances;
 use sim_core::random::Latency;
 
 use crate::classes::{CLASSES, Class, table};
@@ -24,7 +25,7 @@ const GAIN: f64 = 0.6;
 /// How much of it a chance is moved by: shares are counted, and counts of few pods vary.
 const CHANCE_GAIN: f64 = 0.3;
 /// A share missed by this much counts as much as a class missed by all its samples reach.
-const SHARE_UNIT: f64 = 0.5;
+const SHARE_UNIT: f64 = 0.1;
 /// The fit ends when so many rounds brought nothing.
 const PATIENCE: u32 = 2;
 /// The least a table may say, in microseconds.
@@ -67,6 +68,8 @@ pub struct Calibration {
     pub races: Vec<Race>,
     /// By how much runs of one story differ from each other as a whole (standard deviation, as a share): seen, before and after.
     pub pace: [Option<f64>; 3],
+    /// How far the pods of a batch run apart, in milliseconds (mean): seen, before and after.
+    pub apart: [Option<f64>; 3],
     /// What a look of an autoscaler takes more for each pod, in milliseconds: seen, before and after.
     pub per_pod: [Option<f64>; 3],
     /// The sum of the distances to the target in each round, as shares of how far the samples reach.
@@ -117,7 +120,8 @@ pub fn calibrate(begin: &Profile, stories: &[Story], settings: &Settings, world:
     let recordings = (stories.iter().map(|s| s.seen.len()).sum(), paired);
     let all = [&whole.seen, &whole.before, &whole.after];
     let (pace, per_pod) = (all.map(|s| runs::spread(&s.runs)), all.map(|s| runs::per_pod(&s.looks)));
-    Ok(Calibration { rows, races, pace, per_pod, rounds: whole.scores, recordings, profile: whole.profile })
+    let apart = all.map(|s| runs::mean(&s.batches));
+    Ok(Calibration { rows, races, pace, apart, per_pod, rounds: whole.scores, recordings, profile: whole.profile })
 }
 
 fn row(class: &Class, whole: &Fit, crossed: Option<&[Fit]>, real: Option<&[Samples; 2]>) -> Row {
@@ -242,9 +246,10 @@ impl Goal<'_> {
             let goal = |at: f64| weight * seen.quantile(at) + (1.0 - weight) * before.quantile(at);
             distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
         });
-        let shares = [in_vain, exact].map(|share| (share(self.seen.wakes) - share(simulated.wakes)).abs() / SHARE_UNIT);
+        let shares = CHANCES.map(|(_, _, share)| (self.seen.wakes.share(share) - simulated.wakes.share(share)).abs() / SHARE_UNIT);
         let pace = self.spread().zip(runs::spread(&simulated.runs)).map_or(0.0, |(goal, now)| (now - goal).abs() / goal.max(0.001));
-        classes.sum::<f64>() + shares.iter().sum::<f64>() + pace
+        let apart = self.apart().zip(runs::mean(&simulated.batches)).map_or(0.0, |(goal, now)| (now - goal).abs() / goal.max(1.0));
+        classes.sum::<f64>() + shares.iter().sum::<f64>() + pace + apart
     }
 
     /// By how much runs should differ from each other.
@@ -252,6 +257,12 @@ impl Goal<'_> {
         let weight = Goal::weight(self.seen.runs.len());
         let (seen, before) = (runs::spread(&self.seen.runs)?, runs::spread(&self.before.runs)?);
         Some(weight * seen + (1.0 - weight) * before)
+    }
+
+    /// How far the pods of a batch should run apart, in milliseconds.
+    fn apart(&self) -> Option<f64> {
+        let weight = Goal::weight(self.seen.batches.len());
+        Some(weight * runs::mean(&self.seen.batches)? + (1.0 - weight) * runs::mean(&self.before.batches)?)
     }
 
     /// What a look should take more for each pod, in milliseconds.
@@ -279,6 +290,9 @@ impl Goal<'_> {
         approach_wakes(profile, self.seen.wakes, simulated.wakes);
         if let Some((goal, now)) = self.spread().zip(runs::spread(&simulated.runs)) {
             runs::move_pace(profile, goal, now, GAIN);
+        }
+        if let Some((goal, now)) = self.apart().zip(runs::mean(&simulated.batches)) {
+            runs::move_shares(profile, goal, now, GAIN);
         }
         if let Some((goal, now)) = self.per_pod().zip(runs::per_pod(&simulated.looks)) {
             let micros = &mut profile.links.metrics_per_pod;
@@ -310,30 +324,26 @@ fn rounded(micros: f64) -> u64 {
     (micros + unit / 2) / unit * unit
 }
 
-/// The chance that the first sync wakes the readiness worker in vain decides how many pods are ready by another sync than the
-/// second; the chance that two events are one, which of the others it is.
+/// Each chance of a sync that wakes the readiness worker in vain decides how many pods are ready by one other sync than the second.
 fn approach_wakes(profile: &mut Profile, seen: Wakes, simulated: Wakes) {
-    let pods = seen.first + seen.second + seen.third;
-    if pods < SAMPLES_MIN as u64 {
+    if seen.pods() < SAMPLES_MIN as u64 {
         return;
     }
-    let weight = CHANCE_GAIN * Goal::weight(pods as usize);
-    let kubelet = &mut profile.kubelet;
-    let vain = ratio(in_vain(seen), in_vain(simulated));
-    kubelet.poke_before_status_per_million = moved_chance(kubelet.poke_before_status_per_million, vain, weight);
-    let merged = ratio(exact(seen), exact(simulated));
-    kubelet.events_merged_per_million = moved_chance(kubelet.events_merged_per_million, merged, weight);
+    let weight = CHANCE_GAIN * Goal::weight(seen.pods() as usize);
+    for (_, chance, share) in CHANCES {
+        let chance = chance(&mut profile.kubelet.poke_before_status_per_million);
+        *chance = moved_chance(*chance, ratio(seen.share(share), simulated.share(share)), weight);
+    }
 }
 
-/// The share of pods whose first sync woke the worker in vain.
-fn in_vain(wakes: Wakes) -> f64 {
-    (wakes.first + wakes.third) as f64 / (wakes.first + wakes.second + wakes.third).max(1) as f64
-}
+/// A chance, and the pods it decides about.
+type Chance = (&'static str, fn(&mut PokeChances) -> &mut u64, fn(&Wakes) -> u64);
 
-/// Of those, the share that saw no other sync before the probe's period was over.
-fn exact(wakes: Wakes) -> f64 {
-    wakes.first as f64 / (wakes.first + wakes.third).max(1) as f64
-}
+const CHANCES: [Chance; 3] = [
+    ("kubelet.pokeBeforeStatusPerMillion.update", |c| &mut c.update, |w| w.first),
+    ("kubelet.pokeBeforeStatusPerMillion.firstOfTwo", |c| &mut c.first_of_two, |w| w.third),
+    ("kubelet.pokeBeforeStatusPerMillion.cache", |c| &mut c.cache, |w| w.third_after_cache),
+];
 
 /// How many times the odds are larger.
 fn ratio(seen: f64, simulated: f64) -> f64 {
@@ -349,22 +359,15 @@ fn moved_chance(per_million: u64, ratio: f64, weight: f64) -> u64 {
 }
 
 fn races(begin: &Profile, whole: &Fit) -> Vec<Race> {
-    let (old, new) = (&begin.kubelet, &whole.profile.kubelet);
-    let wakes = whole.seen.wakes;
-    let pods = wakes.first + wakes.second + wakes.third;
-    let of = |share: fn(Wakes) -> f64| (share(wakes), share(whole.before.wakes), share(whole.after.wakes));
-    vec![
-        Race {
-            name: "kubelet.pokeBeforeStatusPerMillion",
-            per_million: (old.poke_before_status_per_million, new.poke_before_status_per_million),
-            share: of(in_vain),
-            pods,
-        },
-        Race {
-            name: "kubelet.eventsMergedPerMillion",
-            per_million: (old.events_merged_per_million, new.events_merged_per_million),
-            share: of(exact),
-            pods: wakes.first + wakes.third,
-        },
-    ]
+    let chance_in = |profile: &Profile, chance: fn(&mut PokeChances) -> &mut u64| {
+        let mut chances = profile.kubelet.poke_before_status_per_million;
+        *chance(&mut chances)
+    };
+    let race = |(name, chance, share): Chance| Race {
+        name,
+        per_million: (chance_in(begin, chance), chance_in(&whole.profile, chance)),
+        share: (whole.seen.wakes.share(share), whole.before.wakes.share(share), whole.after.wakes.share(share)),
+        pods: whole.seen.wakes.pods(),
+    };
+    CHANCES.into_iter().map(race).collect()
 }

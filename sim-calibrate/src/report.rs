@@ -14,6 +14,7 @@ pub fn report(calibration: &Calibration) -> String {
     text.push_str("Held out: the same of a profile fitted to one recording of each pair and measured on the other. Real: of the two recordings\nof each pair from each other, which is as near as one can come.\n\n");
     calibration.races.iter().for_each(|race| text.push_str(&race_line(race)));
     text.push_str(&number("pace: runs of a story differ by, in %", calibration.pace.map(|p| p.map(|p| p * 100.0))));
+    text.push_str(&number("kubelet.workShare: pods of a batch run apart by, in ms", calibration.apart));
     text.push_str(&number("links.metricsPerPod: a look takes more for each pod, in ms", calibration.per_pod));
     let rounds: Vec<String> = calibration.rounds.iter().map(|miss| format!("{miss:.3}")).collect();
     text.push_str(&format!("\nsum of distances to the target in each round: {}\n", rounds.join(" ")));

@@ -12,6 +12,8 @@ use crate::samples::{Look, Samples};
 const TOLD_BY: [&str; 3] = ["start", "command", "look"];
 /// The pace of a run that is neither slow nor fast.
 const MIDDLE: f64 = 1000.0;
+/// A share of the CPUs like all others'.
+const EVEN: f64 = 100.0;
 /// A pace is never moved by more than this in one round.
 const RATIO: (f64, f64) = (0.5, 2.0);
 
@@ -64,6 +66,26 @@ pub fn move_pace(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) 
     }
 }
 
+/// The mean of some numbers.
+pub fn mean(numbers: &[f64]) -> Option<f64> {
+    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
+}
+
+/// Spreads the shares of the CPUs that pieces of work get, so that the pods of a batch run so far apart. Twice a share and half
+/// a share are as far from an even one.
+pub fn move_shares(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) {
+    if simulated <= 0.0 {
+        return;
+    }
+    let by = 1.0 + gain * ((wanted / simulated).clamp(RATIO.0, RATIO.1) - 1.0);
+    let moved = |share: u64| {
+        let share = share.max(1) as f64 / EVEN;
+        let times = 1.0 + (share.max(1.0 / share) - 1.0) * by;
+        (EVEN * if share >= 1.0 { times } else { 1.0 / times }).round().clamp(1.0, 10_000.0) as u64
+    };
+    profile.kubelet.work_share = Latency(profile.kubelet.work_share.0.map(moved));
+}
+
 /// Milliseconds a look takes more for each pod (least squares, a look that stands for many counts as many); nothing if all
 /// looks saw as many pods.
 pub fn per_pod(looks: &[Look]) -> Option<f64> {
@@ -97,6 +119,14 @@ mod tests {
         let slope = per_pod(&[look(2.0, 1.0), look(10.0, 18.0), look(4.0, 1.0)]).expect("pods differ");
         assert!((slope - 2.5).abs() < 1e-9, "{slope}");
         assert_eq!(per_pod(&[look(2.0, 1.0), look(2.0, 1.0), look(2.0, 1.0)]), None);
+    }
+
+    #[test]
+    fn shares_spread_about_an_even_one_by_the_same_factor_up_and_down() {
+        let mut profile = Profile::docker_desktop();
+        profile.kubelet.work_share = Latency([50, 80, 100, 125, 200]);
+        move_shares(&mut profile, 30.0, 20.0, 1.0);
+        assert_eq!(profile.kubelet.work_share, Latency([40, 73, 100, 138, 250]));
     }
 
     #[test]

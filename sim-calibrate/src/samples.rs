@@ -15,10 +15,15 @@ const COMMAND_MAX: f64 = 0.5;
 const LOOK_PERIOD: f64 = 15.0;
 /// Pods further apart than this are not of one batch.
 const BATCH_MAX: f64 = 0.1;
+/// So many pods are a batch.
+const BATCH_LEAST: usize = 3;
 /// A readiness probe that begins later than this cannot succeed at the first look.
 const DELAY_MIN: i64 = 2;
 /// Around the period of its probe, a pod became ready by the sync that saw it running.
 const EXACT: (f64, f64) = (-0.15, 0.03);
+/// A sandbox is made so much less than a second before its container runs that the second relist after that comes this late, if
+/// the relist in between saw the sandbox.
+const THIRD_AFTER_CACHE: f64 = 1.65;
 
 /// How pods became ready, counted: by which sync their readiness worker was woken last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +32,33 @@ pub struct Wakes {
     pub first: u64,
     /// The one at the next relist: up to a second later.
     pub second: u64,
-    /// A third: at the relist after that, at once or a period later.
+    /// A third, at the relist after that (at once or a period later), soon after the container ran.
     pub third: u64,
+    /// The same, so late that the relist before the container ran saw the sandbox: the first sync had waited for the cache.
+    pub third_after_cache: u64,
+}
+
+impl Wakes {
+    /// All pods.
+    pub fn pods(&self) -> u64 {
+        self.first + self.second + self.third + self.third_after_cache
+    }
+
+    /// The share of some of them.
+    pub fn share(&self, of: impl Fn(&Wakes) -> u64) -> f64 {
+        of(self) as f64 / self.pods().max(1) as f64
+    }
+
+    fn count(&mut self, ready_after: f64, period: f64) {
+        let beyond = ready_after - period;
+        let third = if beyond < EXACT.0 { Some(ready_after) } else { (beyond > 1.0 + EXACT.1).then_some(beyond) };
+        match third {
+            None if beyond < EXACT.1 => self.first += 1,
+            None => self.second += 1,
+            Some(relist) if relist < THIRD_AFTER_CACHE => self.third += 1,
+            Some(_) => self.third_after_cache += 1,
+        }
+    }
 }
 
 /// What one look of an autoscaler took beyond its period, or the mean of many that wrote nothing.
@@ -49,6 +79,8 @@ pub struct Samples {
     pub of: BTreeMap<&'static str, Vec<f64>>,
     /// How pods became ready.
     pub wakes: Wakes,
+    /// From the first pod of a batch that runs to the last, in milliseconds.
+    pub batches: Vec<f64>,
     /// The looks of autoscalers.
     pub looks: Vec<Look>,
     /// What is told of each run as a whole.
@@ -66,6 +98,7 @@ impl Samples {
                 Line::Done { .. } => {}
             }
         }
+        walk.samples.batches = batches(walk.pods.values());
         walk.pods.into_values().for_each(|pod| pod.tell(&mut walk.samples));
         walk.samples
     }
@@ -77,6 +110,8 @@ impl Samples {
             self.wakes.first += other.wakes.first;
             self.wakes.second += other.wakes.second;
             self.wakes.third += other.wakes.third;
+            self.wakes.third_after_cache += other.wakes.third_after_cache;
+            self.batches.extend(&other.batches);
             self.looks.extend(&other.looks);
         }
     }
@@ -256,14 +291,21 @@ impl Pod {
         samples.put("stopped", self.deleted, self.stopped);
         samples.put("gone", self.stopped, self.gone);
         if let (Some(running), Some(ready), Some(period)) = (self.running, self.ready, self.period) {
-            let beyond = ready - running - period;
-            match beyond {
-                _ if (EXACT.0..EXACT.1).contains(&beyond) => samples.wakes.first += 1,
-                _ if beyond < EXACT.0 || beyond > 1.0 + EXACT.1 => samples.wakes.third += 1,
-                _ => samples.wakes.second += 1,
-            }
+            samples.wakes.count(ready - running, period);
         }
     }
+}
+
+/// How far the pods of each batch of three and more run apart, in milliseconds.
+fn batches<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<f64> {
+    let mut started: Vec<(f64, f64)> = pods.filter_map(|p| p.added.zip(p.running)).collect();
+    started.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let batches = started.chunk_by(|a, b| b.0 - a.0 < BATCH_MAX).filter(|batch| batch.len() >= BATCH_LEAST);
+    let apart = |batch: &[(f64, f64)]| {
+        let running = batch.iter().map(|(_, running)| *running);
+        running.clone().fold(f64::NEG_INFINITY, f64::max) - running.fold(f64::INFINITY, f64::min)
+    };
+    batches.map(|batch| apart(batch) * 1000.0).collect()
 }
 
 /// The period of the first container's readiness probe, if it begins too late to succeed at the first look.

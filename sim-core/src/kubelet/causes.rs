@@ -10,7 +10,7 @@ use sim_workload::{Outlook, Process};
 
 use super::{Kubelet, Timer, Uid, Work};
 use crate::component::Context;
-use crate::time::{Nanos, SimTime};
+use crate::time::{MICROSECOND, Nanos, SimTime};
 use crate::trace::StepId;
 
 /// What led to how a container's process is.
@@ -77,9 +77,12 @@ impl Kubelet {
         self.timers.add(at, (timer, context.cause));
     }
 
-    /// The node's CPUs have work to do, for the reason there is now.
+    /// The node's CPUs have work to do, for the reason there is now. What share of them it gets is its pod's luck.
     pub(super) fn begin_work(&mut self, takes: Nanos, work: Work, context: &Context) {
-        self.cpu.begin(context.now, takes, (work, context.cause));
+        let (Work::Run(uid, _) | Work::Stop(uid, _)) = &work;
+        let Some(worker) = self.pods.get_mut(uid) else { return };
+        let share = self.config.latencies.work_share.draw(&mut worker.luck.runtime) / MICROSECOND;
+        self.cpu.begin(context.now, takes, share, (work, context.cause));
     }
 
     /// What led to how a container's process is; nothing while there is none.

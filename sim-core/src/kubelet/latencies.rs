@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pod_worker::BegunBy;
 use crate::random::Latency;
 use crate::shipped;
 use crate::time::Nanos;
@@ -42,10 +43,34 @@ pub struct KubeletLatencies {
     pub work_demand_percent: u64,
     /// From one relist of all containers to the next.
     pub relist_period: Nanos,
+    /// By how much the shares of the CPUs differ that pieces of work get which run at the same time: quantiles in percent.
+    pub work_share: Latency,
     /// How often, in a million, a readiness worker that a sync woke runs before that sync has stored the new status.
-    pub poke_before_status_per_million: u64,
+    pub poke_before_status_per_million: PokeChances,
     /// How often, in a million, the events of one relist reach a pod's worker as one.
     pub events_merged_per_million: u64,
+}
+
+/// The odds of one race, by what made the sync begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PokeChances {
+    /// An update.
+    pub update: u64,
+    /// The first of two updates.
+    pub first_of_two: u64,
+    /// The cache, which was renewed.
+    pub cache: u64,
+}
+
+impl PokeChances {
+    pub(super) fn of(&self, begun_by: BegunBy) -> u64 {
+        match begun_by {
+            BegunBy::Update => self.update,
+            BegunBy::FirstOfTwo => self.first_of_two,
+            BegunBy::Cache => self.cache,
+        }
+    }
 }
 
 impl KubeletLatencies {
@@ -87,7 +112,12 @@ impl Default for KubeletLatencies {
             probe: shipped::latency("/kubelet/probe"),
             work_demand_percent: shipped::number("/kubelet/workDemandPercent"),
             relist_period: shipped::number("/kubelet/relistPeriod"),
-            poke_before_status_per_million: shipped::number("/kubelet/pokeBeforeStatusPerMillion"),
+            work_share: shipped::latency("/kubelet/workShare"),
+            poke_before_status_per_million: PokeChances {
+                update: shipped::number("/kubelet/pokeBeforeStatusPerMillion/update"),
+                first_of_two: shipped::number("/kubelet/pokeBeforeStatusPerMillion/firstOfTwo"),
+                cache: shipped::number("/kubelet/pokeBeforeStatusPerMillion/cache"),
+            },
             events_merged_per_million: shipped::number("/kubelet/eventsMergedPerMillion"),
         }
     }

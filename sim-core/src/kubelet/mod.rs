@@ -47,7 +47,7 @@ use sim_workload::{Disk, ProfileSet};
 
 pub use self::config::{KubeletConfig, NodeConfig, RegistryConfig};
 pub use self::faults::NodeFault;
-pub use self::latencies::KubeletLatencies;
+pub use self::latencies::{KubeletLatencies, PokeChances};
 use self::pod_worker::PodWorker;
 use self::probe_check::Outcome;
 use self::probes::ProbeKind;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pod_worker::BegunBy;
 use super::{Kubelet, PodWorker, Timer, Uid};
 use crate::component::Context;
 use crate::time::{Nanos, SECOND, SimTime};
@@ -98,7 +99,7 @@ impl Kubelet {
             self.look_at(&uid, context);
         }
         for uid in waiting {
-            self.try_sync(&uid, context);
+            self.go_on(&uid, context);
         }
     }
 
@@ -108,7 +109,20 @@ impl Kubelet {
             // What changed since the sync that asked for this counts for more.
             context.cause = self.pleg.unseen.remove(uid).unwrap_or(BEGINNING).max(context.cause);
             self.look_at(uid, context);
-            self.try_sync(uid, context);
+            self.go_on(uid, context);
+        }
+    }
+
+    /// A worker that waited for the cache goes on.
+    fn go_on(&mut self, uid: &Uid, context: &mut Context) {
+        self.set_begun_by(uid, BegunBy::Cache);
+        self.try_sync(uid, context);
+        self.set_begun_by(uid, BegunBy::Update);
+    }
+
+    fn set_begun_by(&mut self, uid: &Uid, begun_by: BegunBy) {
+        if let Some(worker) = self.pods.get_mut(uid) {
+            worker.begun_by = begun_by;
         }
     }
 
@@ -118,12 +132,15 @@ impl Kubelet {
     fn look_at(&mut self, uid: &Uid, context: &mut Context) {
         let Some(worker) = self.pods.get_mut(uid) else { return };
         let events = worker.relist();
-        self.try_sync(uid, context);
+        self.go_on(uid, context);
         let Some(worker) = self.pods.get_mut(uid).filter(|_| events > 0) else { return };
         let merged = events > 1 && worker.luck.worker.chance(self.config.latencies.events_merged_per_million);
-        for _ in 0..(if merged { 1 } else { events.min(2) }) {
+        if events > 1 && !merged {
+            self.set_begun_by(uid, BegunBy::FirstOfTwo);
             self.update(uid, context);
+            self.set_begun_by(uid, BegunBy::Update);
         }
+        self.update(uid, context);
     }
 
     /// The one-second tick: pods that are due are looked at again.

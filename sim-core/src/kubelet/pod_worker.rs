@@ -159,9 +159,22 @@ impl Luck {
     }
 }
 
+/// What made a worker begin its sync: the readiness worker that the sync wakes races with it, and this decides the odds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BegunBy {
+    /// An update reached it, and no other is on its way.
+    Update,
+    /// The first of two updates of one relist reached it; the kubelet's loop is busy with the second.
+    FirstOfTwo,
+    /// It had an update and waited for the cache, which was renewed: the kubelet's loop has nothing to do yet.
+    Cache,
+}
+
 /// A pod on this node.
 #[derive(Clone, Debug)]
 pub struct PodWorker {
+    /// What makes it begin the next sync.
+    pub begun_by: BegunBy,
     /// The pod as last told by the API server.
     pub pod: Arc<Pod>,
     /// What it asks of the node.
@@ -230,6 +243,7 @@ impl PodWorker {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             key,
             stage: Stage::Syncing,
+            begun_by: BegunBy::Update,
             pending: None,
             run: None,
             last_sync: SimTime(0),

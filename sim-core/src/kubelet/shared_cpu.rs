@@ -1,12 +1,16 @@
-//! The node's CPUs, shared evenly by the work of starting and stopping pods: with more work than CPUs, all of it slows down.
-//! A job is an amount of CPU time and a tag; it is done when it has got its time.
+//! The node's CPUs, shared by the work of starting and stopping pods: with more work than CPUs, all of it slows down, some of it
+//! more than other, as its share says. A job is an amount of CPU time, a share and a tag; it is done when it has got its time.
 //! Not modelled: the CPU that containers take from this work, priorities, scheduling granularity.
 
 use crate::time::{Nanos, SimTime};
 
+/// A job's speed when it is alone.
+const WHOLE: u64 = 1 << 20;
+
 #[derive(Clone, Debug)]
 struct Job<T> {
     left: Nanos,
+    share: u64,
     tag: T,
 }
 
@@ -27,17 +31,18 @@ impl<T: Clone> SharedCpu<T> {
         SharedCpu { capacity: cpus.max(1) * 100, demand: demand_percent.max(1), jobs: vec![], settled: SimTime(0) }
     }
 
-    /// Begins a job that would take `work` alone.
-    pub fn begin(&mut self, now: SimTime, work: Nanos, tag: T) {
+    /// Begins a job that would take `work` alone; among others it gets a part of the CPUs in proportion to its `share`.
+    pub fn begin(&mut self, now: SimTime, work: Nanos, share: u64, tag: T) {
         self.settle(now);
-        self.jobs.push(Job { left: work, tag });
+        self.jobs.push(Job { left: work, share: share.max(1), tag });
     }
 
     /// When the next job is done, if no other begins.
     pub fn next(&self) -> Option<SimTime> {
-        let left = self.jobs.iter().map(|j| j.left).min()?;
-        let (numerator, denominator) = self.slowdown();
-        Some(self.settled.plus((left * numerator).div_ceil(denominator)))
+        let rate = self.rate();
+        let needs = |job: &Job<T>| (u128::from(job.left) * u128::from(WHOLE)).div_ceil(u128::from(rate(job)));
+        let soonest = self.jobs.iter().map(needs).min()?;
+        Some(self.settled.plus(u64::try_from(soonest).unwrap_or(u64::MAX)))
     }
 
     /// Takes the jobs that are done by now, in the order they were begun.
@@ -57,20 +62,26 @@ impl<T: Clone> SharedCpu<T> {
         done
     }
 
-    /// How many times longer everything takes, as a fraction of at least 1.
-    fn slowdown(&self) -> (u64, u64) {
+    /// How fast each job goes on, of `WHOLE`: nobody is faster than alone.
+    fn rate(&self) -> impl Fn(&Job<T>) -> u64 + use<T> {
         let wanted = self.demand * self.jobs.len() as u64;
-        if wanted <= self.capacity { (1, 1) } else { (wanted, self.capacity) }
+        let shares: u64 = self.jobs.iter().map(|j| j.share).sum();
+        let (capacity, demand) = (self.capacity, self.demand);
+        move |job| {
+            if wanted <= capacity {
+                return WHOLE;
+            }
+            let part = u128::from(WHOLE) * u128::from(capacity) * u128::from(job.share) / (u128::from(demand) * u128::from(shares));
+            u64::try_from(part).unwrap_or(WHOLE).clamp(1, WHOLE)
+        }
     }
 
     fn settle(&mut self, now: SimTime) {
-        let (numerator, denominator) = self.slowdown();
-        let got = now.since(self.settled) as u128 * u128::from(denominator) / u128::from(numerator);
-        let got = u64::try_from(got).unwrap_or(u64::MAX);
-        // Rounding must never leave a finished job with a nanosecond to go.
-        let shortest = self.jobs.iter().map(|j| j.left).min().unwrap_or(0);
-        let got = if self.next().is_some_and(|at| at <= now) { got.max(shortest) } else { got };
-        self.jobs.iter_mut().for_each(|j| j.left = j.left.saturating_sub(got));
+        let (rate, elapsed) = (self.rate(), now.since(self.settled));
+        for job in &mut self.jobs {
+            let got = u128::from(elapsed) * u128::from(rate(job)) / u128::from(WHOLE);
+            job.left = job.left.saturating_sub(u64::try_from(got).unwrap_or(u64::MAX));
+        }
         self.settled = self.settled.max(now);
     }
 }
@@ -84,7 +95,7 @@ mod tests {
         let mut cpu = SharedCpu::new(cpus, 100);
         let start = SimTime(1_000_000_000_000_000_000);
         for (i, work) in works.iter().enumerate() {
-            cpu.begin(start, work * MILLISECOND, i);
+            cpu.begin(start, work * MILLISECOND, 100, i);
         }
         let mut ends = vec![0; works.len()];
         while let Some(at) = cpu.next() {
@@ -98,6 +109,19 @@ mod tests {
     #[test]
     fn work_that_fits_the_cpus_takes_its_own_time() {
         check(2, &[10, 30], &[10, 30]);
+    }
+
+    #[test]
+    fn a_job_with_a_greater_share_is_done_earlier_and_the_last_one_at_the_same_time() {
+        let mut cpu = SharedCpu::new(1, 100);
+        let start = SimTime(1_000_000_000_000_000_000);
+        cpu.begin(start, 30 * MILLISECOND, 300, "greater");
+        cpu.begin(start, 30 * MILLISECOND, 100, "smaller");
+        let mut ends = vec![];
+        while let Some(at) = cpu.next() {
+            ends.extend(cpu.done(at).into_iter().map(|tag| (tag, at.since(start) / MILLISECOND)));
+        }
+        assert_eq!(ends, [("greater", 40), ("smaller", 60)]);
     }
 
     #[test]

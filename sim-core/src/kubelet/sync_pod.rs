@@ -85,7 +85,8 @@ impl Kubelet {
         let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
         let pokes: Vec<String> = statuses.filter(waiting).map(|s| s.name.clone()).collect();
         let Some(worker) = self.pods.get_mut(uid) else { return };
-        let early = !pokes.is_empty() && worker.luck.worker.chance(self.config.latencies.poke_before_status_per_million);
+        let chance = self.config.latencies.poke_before_status_per_million.of(worker.begun_by);
+        let early = !pokes.is_empty() && worker.luck.worker.chance(chance);
         if early {
             pokes.iter().for_each(|name| self.poke(uid, name, context));
         }

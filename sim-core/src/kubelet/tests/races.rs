@@ -17,8 +17,8 @@ fn is_true(status: &PodStatus, condition: &str) -> bool {
 #[test]
 fn a_sync_asked_for_before_the_relist_is_not_one_with_what_the_relist_tells() {
     // All that is left to chance happens: the first sync wakes the probe in vain, and events of one relist are one update.
-    let latencies =
-        KubeletLatencies { poke_before_status_per_million: 1_000_000, events_merged_per_million: 1_000_000, ..Default::default() };
+    let always = PokeChances { update: 1_000_000, first_of_two: 1_000_000, cache: 1_000_000 };
+    let latencies = KubeletLatencies { poke_before_status_per_million: always, events_merged_per_million: 1_000_000, ..Default::default() };
     let mut container = web();
     container["readinessProbe"] = json!({"httpGet": {"path": "/ready", "port": 8000}, "initialDelaySeconds": 2, "periodSeconds": 5});
     let mut counted = [0, 0];
