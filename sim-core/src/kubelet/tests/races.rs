@@ -1,6 +1,7 @@
 //! How often a pod is synced after its container runs, and so when its readiness probe first counts.
 
 use super::*;
+use crate::kubelet::PokeChances;
 
 /// Nearer than this to its edges, whether a relist fell into a stretch of time is not decided by the statuses sent.
 const EDGE: u64 = 40 * MILLISECOND;
