@@ -68,7 +68,7 @@ pub fn resource_quota(quota: &mut ResourceQuota) {
 pub fn endpoints(endpoints: &mut Endpoints) {
     let ports = endpoints.subsets.iter_mut().flatten().flat_map(|s| s.ports.iter_mut().flatten());
     for port in ports {
-        port.protocol.get_or_insert_with(|| "TCP".into());
+        super::fill(&mut port.protocol, "TCP");
     }
 }
 
@@ -101,12 +101,12 @@ pub fn volume_source(spec: &mut PersistentVolumeSpec) {
         path.type_.get_or_insert_default();
     }
     if let Some(iscsi) = spec.iscsi.as_mut() {
-        iscsi.iscsi_interface.get_or_insert_with(|| "default".into());
+        super::fill(&mut iscsi.iscsi_interface, "default");
     }
     if let Some(rbd) = spec.rbd.as_mut() {
-        rbd.pool.get_or_insert_with(|| "rbd".into());
-        rbd.user.get_or_insert_with(|| "admin".into());
-        rbd.keyring.get_or_insert_with(|| "/etc/ceph/keyring".into());
+        super::fill(&mut rbd.pool, "rbd");
+        super::fill(&mut rbd.user, "admin");
+        super::fill(&mut rbd.keyring, "/etc/ceph/keyring");
     }
     if let Some(disk) = spec.azure_disk.as_mut() {
         disk.caching_mode.get_or_insert_with(|| "ReadWrite".into());
@@ -115,8 +115,8 @@ pub fn volume_source(spec: &mut PersistentVolumeSpec) {
         disk.read_only.get_or_insert(false);
     }
     if let Some(scale) = spec.scale_io.as_mut() {
-        scale.storage_mode.get_or_insert_with(|| "ThinProvisioned".into());
-        scale.fs_type.get_or_insert_with(|| "xfs".into());
+        super::fill(&mut scale.storage_mode, "ThinProvisioned");
+        super::fill(&mut scale.fs_type, "xfs");
     }
 }
 

@@ -13,6 +13,12 @@ pub fn default_object(object: &mut Object) {
     match object {
         Object::StorageClass(o) => storage::default_storage_class(Arc::make_mut(o)),
         Object::CSIDriver(o) => storage::default_driver(Arc::make_mut(o)),
+        Object::VolumeAttachment(o) => {
+            if let Some(inline) = Arc::make_mut(o).spec.source.inline_volume_spec.as_mut() {
+                super::canonicalise(inline.capacity.as_mut());
+                super::core::volume_source(inline);
+            }
+        }
         Object::CSIStorageCapacity(o) => storage::canonicalise_capacity(Arc::make_mut(o)),
         Object::NetworkPolicy(o) => networking::default_network_policy(Arc::make_mut(o)),
         Object::IngressClass(o) => networking::default_ingress_class(Arc::make_mut(o)),

@@ -58,7 +58,7 @@ pub fn default_object(object: &mut Object) {
 }
 
 fn secret(secret: &mut Secret) {
-    secret.type_.get_or_insert_with(|| "Opaque".into());
+    fill(&mut secret.type_, "Opaque");
     if let Some(text) = secret.string_data.take() {
         let data = secret.data.get_or_insert_default();
         data.extend(text.into_iter().map(|(k, v)| (k, k8s_openapi::ByteString(v.into_bytes()))));
@@ -77,7 +77,7 @@ fn claim(claim: &mut PersistentVolumeClaim) {
 fn volume(volume: &mut PersistentVolume) {
     let spec = volume.spec.get_or_insert_default();
     spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
-    spec.persistent_volume_reclaim_policy.get_or_insert_with(|| "Retain".into());
+    fill(&mut spec.persistent_volume_reclaim_policy, "Retain");
     canonicalise(spec.capacity.as_mut());
     core::volume_source(spec);
 }

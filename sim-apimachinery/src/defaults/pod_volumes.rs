@@ -40,7 +40,7 @@ pub(super) fn default_volume(volume: &mut Volume) {
     }
     if let Some(template) = volume.ephemeral.as_mut().and_then(|e| e.volume_claim_template.as_mut()) {
         template.metadata.get_or_insert_default();
-        fill(&mut template.spec.volume_mode, "Filesystem");
+        template.spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
         let resources = template.spec.resources.get_or_insert_default();
         super::canonicalise(resources.requests.as_mut());
         super::canonicalise(resources.limits.as_mut());

@@ -18,7 +18,7 @@ pub fn default_deployment(deployment: &mut Deployment) {
     spec.revision_history_limit.get_or_insert(10);
     spec.progress_deadline_seconds.get_or_insert(600);
     let strategy = spec.strategy.get_or_insert_default();
-    let kind = strategy.type_.get_or_insert_with(|| "RollingUpdate".into());
+    let kind = super::fill(&mut strategy.type_, "RollingUpdate");
     if kind == "RollingUpdate" {
         let rolling: &mut RollingUpdateDeployment = strategy.rolling_update.get_or_insert_default();
         rolling.max_unavailable.get_or_insert_with(|| IntOrString::String("25%".into()));
@@ -39,20 +39,20 @@ pub fn default_stateful_set(set: &mut StatefulSet) {
     let spec = set.spec.get_or_insert_default();
     spec.replicas.get_or_insert(1);
     spec.revision_history_limit.get_or_insert(10);
-    spec.pod_management_policy.get_or_insert_with(|| "OrderedReady".into());
+    super::fill(&mut spec.pod_management_policy, "OrderedReady");
     let strategy = spec.update_strategy.get_or_insert_default();
-    let kind = strategy.type_.get_or_insert_with(|| "RollingUpdate".into());
+    let kind = super::fill(&mut strategy.type_, "RollingUpdate");
     if kind == "RollingUpdate" {
         let rolling: &mut RollingUpdateStatefulSetStrategy = strategy.rolling_update.get_or_insert_default();
         rolling.partition.get_or_insert(0);
     }
     for claim in spec.volume_claim_templates.iter_mut().flatten() {
         super::claim(claim);
-        claim.status.get_or_insert_default().phase.get_or_insert_with(|| "Pending".into());
+        super::fill(&mut claim.status.get_or_insert_default().phase, "Pending");
     }
     let retention = spec.persistent_volume_claim_retention_policy.get_or_insert_default();
-    retention.when_deleted.get_or_insert_with(|| "Retain".into());
-    retention.when_scaled.get_or_insert_with(|| "Retain".into());
+    super::fill(&mut retention.when_deleted, "Retain");
+    super::fill(&mut retention.when_scaled, "Retain");
     workload_template(&mut spec.template);
 }
 
@@ -61,7 +61,7 @@ pub fn default_daemon_set(set: &mut DaemonSet) {
     let spec = set.spec.get_or_insert_default();
     spec.revision_history_limit.get_or_insert(10);
     let strategy = spec.update_strategy.get_or_insert_default();
-    let kind = strategy.type_.get_or_insert_with(|| "RollingUpdate".into());
+    let kind = super::fill(&mut strategy.type_, "RollingUpdate");
     if kind == "RollingUpdate" {
         let rolling: &mut RollingUpdateDaemonSet = strategy.rolling_update.get_or_insert_default();
         rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
@@ -98,7 +98,7 @@ fn default_job_spec(spec: &mut JobSpec) {
 /// Defaults of a cron job.
 pub fn default_cron_job(job: &mut CronJob) {
     let spec = &mut job.spec;
-    spec.concurrency_policy.get_or_insert_with(|| "Allow".into());
+    super::fill(&mut spec.concurrency_policy, "Allow");
     spec.suspend.get_or_insert(false);
     spec.successful_jobs_history_limit.get_or_insert(3);
     spec.failed_jobs_history_limit.get_or_insert(1);
@@ -111,7 +111,7 @@ pub fn default_cron_job(job: &mut CronJob) {
 fn failure_patterns(spec: &mut JobSpec) {
     let rules = spec.pod_failure_policy.iter_mut().flat_map(|p| &mut p.rules);
     for pattern in rules.flat_map(|r| r.on_pod_conditions.iter_mut().flatten()) {
-        pattern.status.get_or_insert_with(|| "True".into());
+        super::fill(&mut pattern.status, "True");
     }
 }
 

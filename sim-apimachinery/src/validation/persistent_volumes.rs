@@ -20,7 +20,37 @@ const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce
 pub fn create(volume: &PersistentVolume, errors: &mut Errors) {
     metadata::validate(&volume.metadata, false, names::dns1123_subdomain, errors);
     let name = volume.metadata.name.as_deref().unwrap_or_default();
-    spec(&volume.spec.clone().unwrap_or_default(), name, errors);
+    spec(&volume.spec.clone().unwrap_or_default(), name, &SPEC, errors);
+}
+
+/// What is wrong with a volume that is written out where it is attached, without an object of its own.
+pub fn inline(spec: &PersistentVolumeSpec, at: &Path<'_>, errors: &mut Errors) {
+    const NOT_HERE: &str = "may not be specified in the context of inline volumes";
+    let forbid = |is_set: bool, field: &str, errors: &mut Errors| {
+        if is_set {
+            errors.forbidden(&at.child(field), NOT_HERE);
+        }
+    };
+    forbid(spec.claim_ref.is_some(), "claimRef", errors);
+    forbid(spec.capacity.as_ref().is_some_and(|c| !c.is_empty()), "capacity", errors);
+    if spec.csi.is_none() {
+        errors.required(&at.child("csi"), "has to be specified in the context of inline volumes");
+    }
+    access_modes(spec, at, errors);
+    let policy = spec.persistent_volume_reclaim_policy.as_deref().unwrap_or_default();
+    if !matches!(policy, "" | "Retain") {
+        let text = "may only be Retain in the context of inline volumes";
+        errors.forbidden(&at.child("persistentVolumeReclaimPolicy"), text);
+    }
+    forbid(spec.node_affinity.is_some(), "nodeAffinity", errors);
+    // Where it may not be told, an affinity does not count for what needs one.
+    sources(&PersistentVolumeSpec { node_affinity: None, ..spec.clone() }, "", at, errors);
+    recycled_root(spec, at, errors);
+    forbid(spec.storage_class_name.as_ref().is_some_and(|n| !n.is_empty()), "storageClassName", errors);
+    if spec.volume_mode.as_deref().is_some_and(|m| m != "Filesystem") {
+        let text = "may not specify volumeMode other than Filesystem in the context of inline volumes";
+        errors.forbidden(&at.child("volumeMode"), text);
+    }
 }
 
 /// What is wrong with a volume's next state.
@@ -88,40 +118,38 @@ fn source_only(spec: &PersistentVolumeSpec) -> PersistentVolumeSpec {
     }
 }
 
-fn spec(spec: &PersistentVolumeSpec, name: &str, errors: &mut Errors) {
-    let modes = spec.access_modes.as_deref().unwrap_or_default();
-    if modes.is_empty() {
-        errors.required(&SPEC.child("accessModes"), "");
-    }
-    access_modes(modes, errors);
+fn spec(spec: &PersistentVolumeSpec, name: &str, at: &Path<'_>, errors: &mut Errors) {
+    access_modes(spec, at, errors);
     capacity(spec, errors);
     let policy = spec.persistent_volume_reclaim_policy.as_deref().unwrap_or_default();
     if !matches!(policy, "" | "Delete" | "Recycle" | "Retain") {
-        errors.not_supported(&SPEC.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
+        errors.not_supported(&at.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
     }
     if let Some(affinity) = &spec.node_affinity {
-        node_affinity(affinity, &SPEC.child("nodeAffinity"), errors);
+        node_affinity(affinity, &at.child("nodeAffinity"), errors);
     }
-    sources(spec, name, &SPEC, errors);
-    let root = spec
-        .host_path
-        .as_ref()
-        .is_some_and(|h| !h.path.is_empty() && h.path.split('/').all(|p| matches!(p, "" | ".")) && h.path.starts_with('/'));
-    if root && policy == "Recycle" {
-        errors.forbidden(&SPEC.child("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
-    }
+    sources(spec, name, at, errors);
+    recycled_root(spec, at, errors);
     class(spec.storage_class_name.as_deref(), "storageClassName", errors);
     if let Some(mode) = spec.volume_mode.as_deref().filter(|m| !matches!(*m, "Block" | "Filesystem")) {
-        errors.not_supported(&SPEC.child("volumeMode"), mode, &["Block", "Filesystem"]);
+        errors.not_supported(&at.child("volumeMode"), mode, &["Block", "Filesystem"]);
     }
     if let Some(name) = &spec.volume_attributes_class_name {
         if name.is_empty() {
-            errors.required(&SPEC.child("volumeAttributesClassName"), "an empty string is disallowed");
+            errors.required(&at.child("volumeAttributesClassName"), "an empty string is disallowed");
         }
         class(Some(name), "volumeAttributesClassName", errors);
         if spec.csi.is_none() {
-            errors.required(&SPEC.child("csi"), "has to be specified when using volumeAttributesClassName");
+            errors.required(&at.child("csi"), "has to be specified when using volumeAttributesClassName");
         }
+    }
+}
+
+fn recycled_root(spec: &PersistentVolumeSpec, at: &Path<'_>, errors: &mut Errors) {
+    let is_root = |path: &str| path.starts_with('/') && path.split('/').all(|p| matches!(p, "" | "."));
+    let recycled = spec.persistent_volume_reclaim_policy.as_deref() == Some("Recycle");
+    if recycled && spec.host_path.as_ref().is_some_and(|h| is_root(&h.path)) {
+        errors.forbidden(&at.child("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
     }
 }
 
@@ -150,8 +178,12 @@ fn node_affinity(affinity: &VolumeNodeAffinity, at: &Path<'_>, errors: &mut Erro
     }
 }
 
-fn access_modes(modes: &[String], errors: &mut Errors) {
-    let at = SPEC.child("accessModes");
+fn access_modes(spec: &PersistentVolumeSpec, at: &Path<'_>, errors: &mut Errors) {
+    let at = at.child("accessModes");
+    let modes = spec.access_modes.as_deref().unwrap_or_default();
+    if modes.is_empty() {
+        errors.required(&at, "");
+    }
     let known = |m: &str| ACCESS_MODES.contains(&m);
     for mode in modes.iter().filter(|m| !known(m)) {
         errors.not_supported(&at, mode, &ACCESS_MODES);

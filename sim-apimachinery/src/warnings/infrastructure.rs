@@ -1,6 +1,6 @@
 //! Services, networks, storage, runtime classes. Sources: pkg/api/{service,storage,node}, pkg/registry/{networking,storage}.
 
-use k8s_openapi::api::core::v1::{Node, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Node, Pod, Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -47,6 +47,9 @@ pub fn of(next: &Object, current: Option<&Object>) -> Vec<String> {
 
 /// What to warn of when the status is stored.
 pub fn of_status(next: &Object) -> Vec<String> {
+    if let Object::Pod(o) = next {
+        return pod_addresses(o);
+    }
     let addresses: Vec<Option<&String>> = match next {
         Object::Service(o) => {
             let balancer = o.status.as_ref().and_then(|s| s.load_balancer.as_ref());
@@ -60,6 +63,13 @@ pub fn of_status(next: &Object) -> Vec<String> {
     };
     let of_address = |(index, ip): (usize, Option<&String>)| warning_for_address(&format!("status.loadBalancer.ingress[{index}]"), ip?);
     addresses.into_iter().enumerate().filter_map(of_address).collect()
+}
+
+fn pod_addresses(pod: &Pod) -> Vec<String> {
+    let Some(status) = &pod.status else { return vec![] };
+    let own = status.pod_ips.iter().flatten().map(|a| &a.ip).enumerate().map(|(at, ip)| ("podIPs", at, ip));
+    let hosts = status.host_ips.iter().flatten().map(|a| &a.ip).enumerate().map(|(at, ip)| ("hostIPs", at, ip));
+    own.chain(hosts).filter_map(|(field, at, ip)| warning_for_address(&format!("status.{field}[{at}].ip"), ip)).collect()
 }
 
 fn list(values: &Option<Vec<String>>) -> &[String] {

@@ -88,6 +88,11 @@ fn must_name_version(kind: Kind) -> bool {
             | K::MutatingAdmissionPolicyBinding
             | K::CustomResourceDefinition
             | K::APIService
+            | K::ClusterTrustBundle
+            | K::PodCertificateRequest
+            | K::ResourcePoolStatusRequest
+            | K::StorageVersion
+            | K::StorageVersionMigration
             | K::Custom(_)
     )
 }

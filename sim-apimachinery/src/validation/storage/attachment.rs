@@ -1,12 +1,13 @@
-//! Attachments of volumes to nodes.
-//! Not checked: the inside of an inline volume, which only migrated in-tree volumes have.
+//! Attachments of volumes to nodes. Only migrated in-tree volumes are written out in them.
 
 use k8s_openapi::api::storage::v1::{VolumeAttachment, VolumeAttachmentStatus, VolumeError};
 
 use super::super::errors::Errors;
 use super::super::go_value::{Raw, go_object, json_string};
+use super::super::internal;
 use super::super::metadata;
 use super::super::path::Path;
+use super::super::persistent_volumes;
 use super::super::pod::volume_sources::csi_driver;
 use crate::names;
 
@@ -25,6 +26,7 @@ pub fn create(attachment: &VolumeAttachment, errors: &mut Errors) {
     match (&spec.source.inline_volume_spec, volume) {
         (None, None) => errors.required(&source, ONE_OF),
         (Some(_), Some(_)) => errors.forbidden(&source, ONE_OF),
+        (Some(inline), None) => persistent_volumes::inline(inline, &source.child("inlineVolumeSpec"), errors),
         (None, Some("")) => errors.required(&source.child("persistentVolumeName"), "must specify non empty persistentVolumeName"),
         _ => {}
     }
@@ -42,8 +44,9 @@ pub fn update(next: &VolumeAttachment, current: &VolumeAttachment, errors: &mut 
     create(next, errors);
     errors.immutable(&Path::root("spec"), &next.spec, &current.spec, |spec| {
         let volume = spec.source.persistent_volume_name.as_ref().map_or_else(|| "null".to_owned(), |n| json_string(n));
-        let inline = if spec.source.inline_volume_spec.is_some() { "{}" } else { "null" };
-        let source: Raw = go_object(&[("PersistentVolumeName", volume), ("InlineVolumeSpec", inline.into())]);
+        let inline = spec.source.inline_volume_spec.as_ref();
+        let inline = inline.map_or_else(|| "null".to_owned(), |i| internal::blamed("PersistentVolumeSpec", i).0);
+        let source: Raw = go_object(&[("PersistentVolumeName", volume), ("InlineVolumeSpec", inline)]);
         go_object(&[("Attacher", json_string(&spec.attacher)), ("Source", source.0), ("NodeName", json_string(&spec.node_name))])
     });
 }
