@@ -9,10 +9,10 @@ import type { Page } from "playwright-core";
 import { launch } from "./page";
 import { DIST } from "./serve";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The program: the one named, or the newest that was built here. */
-function program(): string {
+export function program(): string {
   const places = [process.env.KSIM, `${ROOT}target/release/ksim`, `${ROOT}target/debug/ksim`].filter((path): path is string => !!path && existsSync(path));
   if (!places.length) throw new Error("there is no ksim: build it with cargo build, or name it with KSIM=…");
   return places[0];

@@ -40,7 +40,7 @@ it("rollout: stepping through one surge shows why it waits, and when it goes on"
   expect(await rollout()).toMatch(/Waits: fastapi-k8s-78775978d4-xt2bz is not ready: its container runs, its readiness probe has not succeeded yet/);
   expect(await rollout()).toContain("replicas 5 + maxSurge 1 = 6");
   expect(await rollout()).toContain("replicas 5 − maxUnavailable 0 = 5");
-  await page.screenshot({ path: `${SHOTS}story-rollout.png` }); // the picture in the README: docs/rollout.png
+  await page.screenshot({ path: `${SHOTS}story-rollout.png` });
   for (let i = 0; i < 20 && !(await rollout()).includes("may go."); i++) await page.keyboard.press("ArrowRight");
   expect(await rollout()).toContain("Next: 1 old pod may go.");
   await page.keyboard.press("ArrowRight");
