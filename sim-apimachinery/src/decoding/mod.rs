@@ -9,6 +9,7 @@ mod canonical;
 mod patch_body;
 mod words;
 mod yaml_text;
+mod zero_times;
 
 use serde_json::Value;
 
@@ -106,6 +107,10 @@ pub fn decode(
 pub fn to_object(kind: Kind, api_version: &str, value: Value) -> Result<Object, Box<Status>> {
     let mut held = conversion::to_held(kind, api_version, value);
     keep_empty_selector(kind, &mut held);
+    let resource = kind.resource();
+    if let Some(of) = schema::lookup(resource.group, resource.version, resource.kind) {
+        zero_times::fill(of, &mut held);
+    }
     Object::from_json(kind, held).map_err(|e| bad_request(e.to_string()))
 }
 

@@ -77,3 +77,13 @@ fn what_comes_out_is_canonical() {
     assert_eq!(json["spec"]["containers"][0]["resources"]["limits"], json!({"cpu": "500m", "memory": "1Gi"}));
     assert_eq!(warnings, ["unknown field \"junk\""]);
 }
+
+#[test]
+fn a_condition_without_its_time_has_the_zero_time_which_is_written_as_null() {
+    let body = br#"{"metadata":{"name":"p"},"status":{"conditions":[{"type":"A","status":"True"}]}}"#;
+    let (object, _) = decode(Kind::PodDisruptionBudget, "policy/v1", None, Media::Json, body, FieldValidation::Warn).expect("decoded");
+    let of = Expected::built_in("policy", "v1", "PodDisruptionBudget").expect("a kind").of;
+    let written = crate::schema::as_encoded(of, object.to_json());
+    assert_eq!(written["status"]["conditions"][0]["lastTransitionTime"], Value::Null);
+    assert!(written["status"]["conditions"][0].get("lastTransitionTime").is_some(), "it is there");
+}

@@ -6,6 +6,9 @@ use serde_json::{Map, Number, Value};
 
 use super::{Field, Presence, Scalar, Shape, TypeRef};
 
+/// Go's zero time as text. It is written as null.
+pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
 /// The value as it comes out of the server's store and encoder.
 pub fn as_encoded(of: TypeRef<'_>, value: Value) -> Value {
     encode(of, value, true)
@@ -46,6 +49,7 @@ fn encode_struct(of: TypeRef<'_>, mut map: Map<String, Value>, is_stored: bool) 
         let shown = match (&field.presence, value) {
             (Presence::Always(zero), None) => Some(zero.clone()),
             (Presence::Always(Value::Null), Some(Value::Array(list))) if is_stored && list.is_empty() => Some(Value::Null),
+            (Presence::Always(Value::Null), Some(Value::String(text))) if text == ZERO_TIME => Some(Value::Null),
             (Presence::WhenNotZero, Some(value)) if is_zero(&value) => None,
             (_, value) => value,
         };

@@ -15,7 +15,7 @@ mod time_text;
 pub use custom::Schema;
 pub use decode::{TypeError, decode_error, strict_errors, type_errors};
 
-pub use encode::{as_encoded, as_sent, empty};
+pub use encode::{ZERO_TIME, as_encoded, as_sent, empty};
 pub use go_order::{Touched, go_ordered};
 pub use restore::restore_error;
 

@@ -6,6 +6,8 @@ use super::errors::Errors;
 use super::path::Path;
 use crate::names;
 
+/// Go's zero time in seconds since 1970.
+const ZERO_TIME: i64 = -62_135_596_800;
 const REASON_MAX: usize = 1024;
 const MESSAGE_MAX: usize = 32 * 1024;
 const REASON: &str = "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')";
@@ -29,7 +31,7 @@ fn one(condition: &Condition, at: &Path<'_>, errors: &mut Errors) {
     if let Some(generation) = condition.observed_generation.filter(|g| *g < 0) {
         errors.invalid(&at.child("observedGeneration"), generation, "must be greater than or equal to zero");
     }
-    if condition.last_transition_time.0.as_second() == 0 {
+    if condition.last_transition_time.0.as_second() == ZERO_TIME {
         errors.required(&at.child("lastTransitionTime"), "");
     }
     match condition.reason.as_str() {

@@ -77,12 +77,15 @@ pub(super) fn declared(with: Declared) -> Variables {
     variables
 }
 
-/// The variables, and with them the policy's own as the fields of `variables`.
-pub(super) fn with_own(mut variables: Variables, own: &BTreeMap<String, Sized>) -> Variables {
-    if !own.is_empty() {
-        let object = Type::Object(Arc::new(ObjectType { name: "kubernetes.variables".into(), fields: own.clone() }));
-        variables.insert("variables".to_owned(), Sized::new(object));
-    }
+/// The variables, and with them the policy's own, if it has any, as the fields of `variables`.
+pub(super) fn with_own(variables: Variables, own: &BTreeMap<String, Sized>) -> Variables {
+    if own.is_empty() { variables } else { composed(variables, own) }
+}
+
+/// The variables, and `variables` with the policy's own so far as its fields, even if there are none.
+pub(super) fn composed(mut variables: Variables, own: &BTreeMap<String, Sized>) -> Variables {
+    let object = Type::Object(Arc::new(ObjectType { name: "kubernetes.variables".into(), fields: own.clone() }));
+    variables.insert("variables".to_owned(), Sized::new(object));
     variables
 }
 
@@ -95,7 +98,7 @@ pub(super) fn compile(source: &str, variables: &Variables) -> Expression {
 pub(super) fn compile_variables(own: &[Variable], with: Declared) -> (Vec<(String, Expression)>, BTreeMap<String, Sized>) {
     let (mut compiled, mut types) = (vec![], BTreeMap::new());
     for variable in own {
-        let expression = compile(&variable.expression, &with_own(declared(with), &types));
+        let expression = compile(&variable.expression, &composed(declared(with), &types));
         let of = expression.program.as_ref().map_or(Type::Dyn, |p| p.result_type().clone());
         types.insert(variable.name.clone(), Sized::new(of));
         compiled.push((variable.name.clone(), expression));

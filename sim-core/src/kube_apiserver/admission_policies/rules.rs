@@ -10,7 +10,7 @@ use serde_json::Value;
 use sim_apimachinery::{Cause, Kind, Object, names};
 use sim_cel::{Sized, Type};
 
-use super::program::{Declared, compile, compile_variables, declared, with_own};
+use super::program::{Declared, compile, compile_variables, composed, declared, with_own};
 use super::resource_rules::{match_resources, mutable_operations};
 use super::webhook_rules::webhooks;
 use crate::kube_apiserver::apiextensions::problems::{Problems, child};
@@ -168,7 +168,7 @@ fn expression(source: &str, at: &str, variables: &sim_cel::Variables, wanted: &[
         Ok(program) => {
             let found = program.result_type();
             let fits = |w: &Type| w == found || matches!((w, found), (Type::Object(a), Type::Object(b)) if a.name == b.name);
-            if wanted.is_empty() || wanted.iter().any(fits) {
+            if wanted.iter().any(fits) {
                 return;
             }
             let detail = match wanted {
@@ -177,6 +177,16 @@ fn expression(source: &str, at: &str, variables: &sim_cel::Variables, wanted: &[
             };
             problems.invalid_text(at, source, &detail);
         }
+    }
+}
+
+/// Compiles an expression that makes a patch; its result must be of the patch's own type.
+fn patch_expression(source: &str, at: &str, variables: &sim_cel::Variables, is_json_patch: bool, problems: &mut Problems) {
+    let wanted = if is_json_patch { "list(JSONPatch)" } else { "Object" };
+    match compile(source, variables).program.map(|program| program.result_type().to_string()) {
+        Err(why) => problems.invalid_text(at, source, &format!("compilation failed: {why}")),
+        Ok(found) if found != wanted => problems.invalid_text(at, source, &format!("must evaluate to {wanted} but got {found}")),
+        Ok(_) => {}
     }
 }
 
@@ -249,11 +259,11 @@ fn mutation(mutation: &Value, at: &str, with: Declared, types: &BTreeMap<String,
         None => problems.required(&child(at, own), &format!("must be specified when patchType is {patch_type}")),
         Some(change) => {
             let (at, source) = (format!("{at}.{own}.expression"), text(change, "expression").trim());
-            let variables = with_own(declared(Declared { patch_types: true, ..with }), types);
+            let variables = composed(declared(Declared { patch_types: true, ..with }), types);
             if source.is_empty() {
                 problems.required(&at, "");
             } else {
-                expression(source, &at, &variables, &[], problems);
+                patch_expression(source, &at, &variables, own == "jsonPatch", problems);
             }
         }
     }

@@ -111,3 +111,31 @@ fn selectors_of_webhooks_are_checked() {
     let field = "webhooks[0].objectSelector.matchExpressions[0].operator";
     assert_eq!(told, [format!("{field}: Invalid value: \"X\": not a valid selector operator")]);
 }
+
+#[test]
+fn a_variable_sees_only_the_variables_before_it() {
+    let mut cluster = Cluster::new();
+    let variables = json!([{"name": "a", "expression": "variables.b"}, {"name": "b", "expression": "1"}]);
+    let spec = policy(json!({"variables": variables, "validations": [{"expression": "true"}]}));
+    let status = create(&mut cluster, Kind::ValidatingAdmissionPolicy, spec).expect_err("it is refused");
+    let text = "spec.variables[0].expression: Invalid value: \"variables.b\": compilation failed: ERROR: <input>:1:10: undefined field 'b'\n | variables.b\n | .........^";
+    assert_eq!(status.message, format!("ValidatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: {text}"));
+}
+
+#[test]
+fn the_expression_of_a_mutation_makes_a_patch() {
+    let mut cluster = Cluster::new();
+    for (mutation, at, text) in [
+        (json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "1"}}), "applyConfiguration", "Object but got int"),
+        (json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "'a'"}}), "jsonPatch", "list(JSONPatch) but got string"),
+        (json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[1]"}}), "jsonPatch", "list(JSONPatch) but got list(int)"),
+    ] {
+        let source = mutation[at]["expression"].as_str().expect("a text").to_owned();
+        let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
+        let spec = json!({"matchConstraints": {"resourceRules": rules}, "reinvocationPolicy": "Never", "mutations": [mutation]});
+        let value = json!({"metadata": {"name": "p"}, "spec": spec});
+        let status = create(&mut cluster, Kind::MutatingAdmissionPolicy, value).expect_err("it is refused");
+        let wrong = format!("spec.mutations[0].{at}.expression: Invalid value: \"{source}\": must evaluate to {text}");
+        assert_eq!(status.message, format!("MutatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: {wrong}"));
+    }
+}
