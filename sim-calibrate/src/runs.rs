@@ -27,8 +27,7 @@ pub struct Run {
 impl Run {
     /// That of one recording.
     pub fn of(story: usize, samples: &Samples) -> Run {
-        let mean = |numbers: &Vec<f64>| numbers.iter().sum::<f64>() / numbers.len() as f64;
-        let told = TOLD_BY.into_iter().filter_map(|class| Some((class, mean(samples.of.get(class).filter(|n| !n.is_empty())?))));
+        let told = TOLD_BY.into_iter().filter_map(|class| Some((class, mean(samples.of.get(class)?)?)));
         Run { story, means: told.collect() }
     }
 }
@@ -51,11 +50,11 @@ pub fn spread(runs: &[Run]) -> Option<f64> {
 fn slowness(run: &Run, all: &[&Run]) -> f64 {
     let share = |(class, own): (&&'static str, &f64)| {
         let means: Vec<f64> = all.iter().filter_map(|r| r.means.get(class).copied()).collect();
-        let mean = means.iter().sum::<f64>() / means.len() as f64;
-        (means.len() == all.len() && mean > 0.0).then(|| own / mean)
+        let mean = mean(&means).filter(|mean| means.len() == all.len() && *mean > 0.0)?;
+        Some(own / mean)
     };
     let shares: Vec<f64> = run.means.iter().filter_map(share).collect();
-    if shares.is_empty() { 1.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
+    mean(&shares).unwrap_or(1.0)
 }
 
 /// Spreads a profile's paces, so that runs differ by what they should: `wanted` and `simulated` are standard deviations.

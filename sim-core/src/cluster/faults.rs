@@ -169,35 +169,31 @@ impl Cluster {
 
     fn node_fault(&mut self, node: &str, fault: NodeFault, step: StepId) -> Result<(), String> {
         self.known(&ComponentId::Kubelet(node.into()))?;
-        let is_down = self.with_kubelet(node, step, |kubelet, context| {
-            kubelet.set_fault(fault, context);
-            kubelet.is_down()
-        });
-        let is_cut = self.cut.contains_key(&ComponentId::Kubelet(node.into()));
-        self.tell_silence(node, is_down.unwrap_or(false) || is_cut, step);
+        self.with_kubelet(node, step, |kubelet, context| kubelet.set_fault(fault, context));
+        self.tell_silence(node, step);
         Ok(())
     }
 
     /// Does something to a node's kubelet for the reason of a step, and takes its wishes.
-    pub(super) fn with_kubelet<T>(&mut self, node: &str, step: StepId, change: impl FnOnce(&mut Kubelet, &mut Context) -> T) -> Option<T> {
+    pub(super) fn with_kubelet(&mut self, node: &str, step: StepId, change: impl FnOnce(&mut Kubelet, &mut Context)) {
         let component = ComponentId::Kubelet(node.into());
         let mut outbox = Vec::new();
         let random = self.chance.of(&component);
         let mut context = Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
-        let kubelet = self.kubelets.get_mut(node)?;
-        let result = change(kubelet, &mut context);
+        let Some(kubelet) = self.kubelets.get_mut(node) else { return };
+        change(kubelet, &mut context);
         let next = kubelet.next_wake();
         self.take_wishes(&component, outbox, next);
-        Some(result)
     }
 
     /// The controller manager learns that heartbeats of a node stop or are back; the last one was within ten seconds.
-    pub(super) fn tell_silence(&mut self, node: &str, down: bool, step: StepId) {
+    pub(super) fn tell_silence(&mut self, node: &str, step: StepId) {
+        let is_silent = self.kubelets.get(node).is_some_and(Kubelet::is_down) || self.cut.contains_key(&ComponentId::Kubelet(node.into()));
         let component = ComponentId::ControllerManager;
         let mut outbox = Vec::new();
         let random = self.chance.of(&component);
-        let last = down.then(|| crate::time::SimTime(self.now.0.saturating_sub(random.below(10 * crate::time::SECOND))));
-        let mut context = crate::component::Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
+        let last = is_silent.then(|| crate::time::SimTime(self.now.0.saturating_sub(random.below(10 * crate::time::SECOND))));
+        let mut context = Context { now: self.now, cause: step, random, outbox: &mut outbox, trace: &mut self.trace };
         self.manager.set_silent(node, last, &mut context);
         let next = self.manager.next_wake();
         self.take_wishes(&component, outbox, next);

@@ -29,8 +29,7 @@ impl Cluster {
             }
         }
         self.with_kubelet(node, step, |kubelet, context| kubelet.set_cut_off(is_cut, context));
-        let is_silent = is_cut || self.kubelets.get(node).is_some_and(|kubelet| kubelet.is_down());
-        self.tell_silence(node, is_silent, step);
+        self.tell_silence(node, step);
         Ok(())
     }
 
