@@ -3,6 +3,7 @@
 mod api_properties;
 mod bad_input;
 mod causes;
+mod commands;
 mod controllers;
 mod fidelity;
 mod golden;

@@ -17,8 +17,9 @@ pub struct Class {
 }
 
 /// All classes, in the order of a pod's life.
-pub const CLASSES: [Class; 15] = [
-    class("command", "a command to its first change", &["links.command"]),
+pub const CLASSES: [Class; 16] = [
+    class("command", "commands to their first change, but for apply", &["links.command"]),
+    class("apply", "kubectl apply to its first change", &[]),
     class("write", "Deployment to ReplicaSet, ReplicaSet to its first Pod, Ready to its EndpointSlice", &["links.commit"]),
     class("next-pod", "one Pod of a batch to the next", &[]),
     class("bound", "Pod to its node", &["schedulingCycle"]),

@@ -10,7 +10,7 @@ use sim_core::kubelet::PokeChances;
 use sim_core::random::Latency;
 
 use crate::classes::{CLASSES, Class, table};
-use crate::runs::{self, Run};
+use crate::runs::{NUMBERS, Number, Run};
 use crate::samples::{Samples, Wakes};
 use crate::statistics::{Sorted, distance, distance_of};
 
@@ -66,12 +66,8 @@ pub struct Calibration {
     pub rows: Vec<Row>,
     /// The chances of the races by which pods become ready.
     pub races: Vec<Race>,
-    /// By how much runs of one story differ from each other as a whole (standard deviation, as a share): seen, before and after.
-    pub pace: [Option<f64>; 3],
-    /// How far the pods of a batch run apart, in milliseconds (mean): seen, before and after.
-    pub apart: [Option<f64>; 3],
-    /// What a look of an autoscaler takes more for each pod, in milliseconds: seen, before and after.
-    pub per_pod: [Option<f64>; 3],
+    /// Each of [`NUMBERS`]: seen, before and after.
+    pub numbers: [[Option<f64>; 3]; NUMBERS.len()],
     /// The sum of the distances to the target in each round, as shares of how far the samples reach.
     pub rounds: Vec<f64>,
     /// How many recordings there were, and how many of them are in pairs.
@@ -118,10 +114,8 @@ pub fn calibrate(begin: &Profile, stories: &[Story], settings: &Settings, world:
     let rows = CLASSES.iter().map(|class| row(class, &whole, crossed.as_deref(), real.as_ref())).collect();
     let races = races(begin, &whole);
     let recordings = (stories.iter().map(|s| s.seen.len()).sum(), paired);
-    let all = [&whole.seen, &whole.before, &whole.after];
-    let (pace, per_pod) = (all.map(|s| runs::spread(&s.runs)), all.map(|s| runs::per_pod(&s.looks)));
-    let apart = all.map(|s| runs::mean(&s.batches));
-    Ok(Calibration { rows, races, pace, apart, per_pod, rounds: whole.scores, recordings, profile: whole.profile })
+    let numbers = NUMBERS.map(|number| [&whole.seen, &whole.before, &whole.after].map(number.of));
+    Ok(Calibration { rows, races, numbers, rounds: whole.scores, recordings, profile: whole.profile })
 }
 
 fn row(class: &Class, whole: &Fit, crossed: Option<&[Fit]>, real: Option<&[Samples; 2]>) -> Row {
@@ -247,28 +241,17 @@ impl Goal<'_> {
             distance_of(&goal, &|at| now.quantile(at)) / (seen.reach() + 1.0)
         });
         let shares = CHANCES.map(|(_, _, share)| (self.seen.wakes.share(share) - simulated.wakes.share(share)).abs() / SHARE_UNIT);
-        let pace = self.spread().zip(runs::spread(&simulated.runs)).map_or(0.0, |(goal, now)| (now - goal).abs() / goal.max(0.001));
-        let apart = self.apart().zip(runs::mean(&simulated.batches)).map_or(0.0, |(goal, now)| (now - goal).abs() / goal.max(1.0));
-        classes.sum::<f64>() + shares.iter().sum::<f64>() + pace + apart
+        let numbers = NUMBERS.iter().filter_map(|number| {
+            let (goal, now) = (self.number(number)?, (number.of)(simulated)?);
+            Some((now - goal).abs() / goal.abs().max(number.least))
+        });
+        classes.sum::<f64>() + shares.iter().sum::<f64>() + numbers.sum::<f64>()
     }
 
-    /// By how much runs should differ from each other.
-    fn spread(&self) -> Option<f64> {
-        let weight = Goal::weight(self.seen.runs.len());
-        let (seen, before) = (runs::spread(&self.seen.runs)?, runs::spread(&self.before.runs)?);
-        Some(weight * seen + (1.0 - weight) * before)
-    }
-
-    /// How far the pods of a batch should run apart, in milliseconds.
-    fn apart(&self) -> Option<f64> {
-        let weight = Goal::weight(self.seen.batches.len());
-        Some(weight * runs::mean(&self.seen.batches)? + (1.0 - weight) * runs::mean(&self.before.batches)?)
-    }
-
-    /// What a look should take more for each pod, in milliseconds.
-    fn per_pod(&self) -> Option<f64> {
-        let weight = Goal::weight(self.seen.looks.len());
-        Some(weight * runs::per_pod(&self.seen.looks)? + (1.0 - weight) * runs::per_pod(&self.before.looks)?)
+    /// Where a number is to go.
+    fn number(&self, number: &Number) -> Option<f64> {
+        let weight = Goal::weight((number.count)(self.seen));
+        Some(weight * (number.of)(self.seen)? + (1.0 - weight) * (number.of)(self.before)?)
     }
 
     fn movable(&self) -> impl Iterator<Item = (&'static Class, Sorted, Sorted)> {
@@ -288,15 +271,10 @@ impl Goal<'_> {
             move_tables(profile, class.moves, by);
         }
         approach_wakes(profile, self.seen.wakes, simulated.wakes);
-        if let Some((goal, now)) = self.spread().zip(runs::spread(&simulated.runs)) {
-            runs::move_pace(profile, goal, now, GAIN);
-        }
-        if let Some((goal, now)) = self.apart().zip(runs::mean(&simulated.batches)) {
-            runs::move_shares(profile, goal, now, GAIN);
-        }
-        if let Some((goal, now)) = self.per_pod().zip(runs::per_pod(&simulated.looks)) {
-            let micros = &mut profile.links.metrics_per_pod;
-            *micros = rounded(*micros as f64 + GAIN * 1000.0 * (goal - now));
+        for number in &NUMBERS {
+            if let Some((goal, now)) = self.number(number).zip((number.of)(simulated)) {
+                (number.approach)(profile, goal, now, GAIN);
+            }
         }
     }
 }
@@ -318,7 +296,7 @@ fn move_tables(profile: &mut Profile, names: &[&str], by: [f64; 5]) {
 }
 
 /// Microseconds without false precision: two or three digits.
-fn rounded(micros: f64) -> u64 {
+pub fn rounded(micros: f64) -> u64 {
     let micros = micros.max(0.0).round() as u64;
     let unit = [(100_000, 1_000), (10_000, 500), (2_000, 100)].into_iter().find(|(from, _)| micros >= *from).map_or(10, |(_, unit)| unit);
     (micros + unit / 2) / unit * unit

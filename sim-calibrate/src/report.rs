@@ -2,6 +2,7 @@
 
 use crate::classes::KEPT;
 use crate::fit::{Calibration, Race, Row};
+use crate::runs::NUMBERS;
 
 /// The table, with what it cannot say below.
 pub fn report(calibration: &Calibration) -> String {
@@ -13,9 +14,7 @@ pub fn report(calibration: &Calibration) -> String {
     text.push_str("\nMilliseconds. Distance: the mean between equal quantiles of what was seen and what the beginning profile gives, then the new one.\n");
     text.push_str("Held out: the same of a profile fitted to one recording of each pair and measured on the other. Real: of the two recordings\nof each pair from each other, which is as near as one can come.\n\n");
     calibration.races.iter().for_each(|race| text.push_str(&race_line(race)));
-    text.push_str(&number("pace: runs of a story differ by, in %", calibration.pace.map(|p| p.map(|p| p * 100.0))));
-    text.push_str(&number("kubelet.workShare: pods of a batch run apart by, in ms", calibration.apart));
-    text.push_str(&number("links.metricsPerPod: a look takes more for each pod, in ms", calibration.per_pod));
+    NUMBERS.iter().zip(calibration.numbers).for_each(|(number, told)| text.push_str(&number_line(number.about, told)));
     let rounds: Vec<String> = calibration.rounds.iter().map(|miss| format!("{miss:.3}")).collect();
     text.push_str(&format!("\nsum of distances to the target in each round: {}\n", rounds.join(" ")));
     text.push_str(&format!("{} recordings, {} of them second ones of a story\n", calibration.recordings.0, calibration.recordings.1));
@@ -42,7 +41,7 @@ fn line(row: &Row) -> String {
     format!("{:<13} {:>4}  {seen}  {:>15}  {held_out:>15}  {real:>6}  {moves}\n", row.class.name, row.seen.len(), pair(row.distance))
 }
 
-fn number(what: &str, [seen, before, after]: [Option<f64>; 3]) -> String {
+fn number_line(what: &str, [seen, before, after]: [Option<f64>; 3]) -> String {
     let shown = |number: Option<f64>| number.map_or("-".into(), |n| format!("{n:.2}"));
     format!("{what}: seen {}, {} > {}\n", shown(seen), shown(before), shown(after))
 }

@@ -6,10 +6,67 @@ use std::collections::BTreeMap;
 use sim_core::cluster::Profile;
 use sim_core::random::Latency;
 
+use crate::fit::rounded;
 use crate::samples::{Look, Samples};
+use crate::statistics::Sorted;
+
+/// One such number: what of the samples tells it, and what in a profile it moves.
+#[derive(Clone, Copy, Debug)]
+pub struct Number {
+    /// What it is, and its unit.
+    pub about: &'static str,
+    /// From what was seen; nothing if that does not tell it.
+    pub of: fn(&Samples) -> Option<f64>,
+    /// From how many samples.
+    pub count: fn(&Samples) -> usize,
+    /// A difference that counts as much as the number itself, if that is smaller.
+    pub least: f64,
+    /// Moves a profile that gave the second number toward the first, by this part of what it lacks.
+    pub approach: fn(&mut Profile, f64, f64, f64),
+}
+
+/// All of them.
+pub const NUMBERS: [Number; 4] = [
+    Number {
+        about: "pace: runs of a story differ by, in %",
+        of: |samples| spread(&samples.runs).map(|spread| 100.0 * spread),
+        count: |samples| samples.runs.len(),
+        least: 0.1,
+        approach: move_pace,
+    },
+    Number {
+        about: "kubelet.workShare: pods of a batch run apart by, in ms",
+        of: |samples| mean(&samples.batches),
+        count: |samples| samples.batches.len(),
+        least: 1.0,
+        approach: move_shares,
+    },
+    Number {
+        about: "links.metricsPerPod: a look takes more for each pod, in ms",
+        of: |samples| per_pod(&samples.looks),
+        count: |samples| samples.looks.len(),
+        least: 1.0,
+        approach: |profile, wanted, simulated, gain| {
+            let micros = &mut profile.links.metrics_per_pod;
+            *micros = rounded(*micros as f64 + gain * 1000.0 * (wanted - simulated));
+        },
+    },
+    Number {
+        about: "links.schemaPerKind: apply takes more than another command, in ms",
+        of: |samples| Some(mean(samples.of.get("apply")?)? - Sorted::of(samples.of.get("command")?.iter().copied()).quantile(0.5)),
+        count: |samples| samples.of.get("apply").map_or(0, Vec::len),
+        least: 1.0,
+        approach: |profile, wanted, simulated, gain| {
+            if simulated > 0.0 {
+                let micros = &mut profile.links.schema_per_kind;
+                *micros = rounded(*micros as f64 * (1.0 + gain * ((wanted / simulated).clamp(RATIO.0, RATIO.1) - 1.0)));
+            }
+        },
+    },
+];
 
 /// The classes a run's pace is told by: long ones that are work for the most part, with a sample in almost every run.
-const TOLD_BY: [&str; 3] = ["start", "command", "look"];
+const TOLD_BY: [&str; 4] = ["start", "apply", "command", "look"];
 /// The pace of a run that is neither slow nor fast.
 const MIDDLE: f64 = 1000.0;
 /// A share of the CPUs like all others'.
@@ -33,7 +90,7 @@ impl Run {
 }
 
 /// The standard deviation of how slow runs are, as a share of the mean run of their story; nothing without two runs of a story.
-pub fn spread(runs: &[Run]) -> Option<f64> {
+fn spread(runs: &[Run]) -> Option<f64> {
     let (mut squares, mut free) = (0.0, 0);
     for story in runs.iter().map(|r| r.story).collect::<std::collections::BTreeSet<_>>() {
         let own: Vec<&Run> = runs.iter().filter(|r| r.story == story).collect();
@@ -58,7 +115,7 @@ fn slowness(run: &Run, all: &[&Run]) -> f64 {
 }
 
 /// Spreads a profile's paces, so that runs differ by what they should: `wanted` and `simulated` are standard deviations.
-pub fn move_pace(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) {
+fn move_pace(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) {
     if simulated > 0.0 {
         let by = 1.0 + gain * ((wanted / simulated).clamp(RATIO.0, RATIO.1) - 1.0);
         profile.pace = Latency(profile.pace.0.map(|pace| (MIDDLE + (pace as f64 - MIDDLE) * by).round().clamp(1.0, 10_000.0) as u64));
@@ -66,13 +123,13 @@ pub fn move_pace(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) 
 }
 
 /// The mean of some numbers.
-pub fn mean(numbers: &[f64]) -> Option<f64> {
+fn mean(numbers: &[f64]) -> Option<f64> {
     (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
 /// Spreads the shares of the CPUs that pieces of work get, so that the pods of a batch run so far apart. Twice a share and half
 /// a share are as far from an even one.
-pub fn move_shares(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) {
+fn move_shares(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64) {
     if simulated <= 0.0 {
         return;
     }
@@ -87,7 +144,7 @@ pub fn move_shares(profile: &mut Profile, wanted: f64, simulated: f64, gain: f64
 
 /// Milliseconds a look takes more for each pod (least squares, a look that stands for many counts as many); nothing if all
 /// looks saw as many pods.
-pub fn per_pod(looks: &[Look]) -> Option<f64> {
+fn per_pod(looks: &[Look]) -> Option<f64> {
     let weight: f64 = looks.iter().map(|l| l.looks).sum();
     let mean = |of: &dyn Fn(&Look) -> f64| looks.iter().map(|l| of(l) * l.looks).sum::<f64>() / weight;
     let (pods, takes) = (mean(&|l| l.pods), mean(&|l| l.takes));

@@ -11,6 +11,8 @@ use crate::runs::Run;
 
 /// A first change later than this after a command is none of the command's.
 const COMMAND_MAX: f64 = 0.5;
+/// A command that begins so soon after the end of another belongs to it, as in `kubectl get …; kubectl delete …`.
+const JOINED: f64 = 0.001;
 /// Seconds from the end of one look of an autoscaler to the beginning of the next.
 const LOOK_PERIOD: f64 = 15.0;
 /// Pods further apart than this are not of one batch.
@@ -93,9 +95,9 @@ impl Samples {
         let mut walk = Walk::default();
         for line in &recording.lines {
             match line {
-                Line::Action { time, .. } => walk.command = Some(*time),
+                Line::Action { time, command } => walk.begin(*time, command),
                 Line::Watch(watch) => walk.see(watch),
-                Line::Done { .. } => {}
+                Line::Done { time, .. } => walk.done = Some(*time),
             }
         }
         walk.samples.batches = batches(walk.pods.values());
@@ -144,7 +146,10 @@ struct Pod {
 #[derive(Debug, Default)]
 struct Walk {
     samples: Samples,
-    command: Option<f64>,
+    /// A command without a change yet: when it began, and its class.
+    command: Option<(f64, &'static str)>,
+    /// When the last command was done.
+    done: Option<f64>,
     generations: BTreeMap<(String, String), i64>,
     /// Since when a dependent of this owner is awaited.
     awaited: BTreeMap<String, f64>,
@@ -202,9 +207,16 @@ impl Walk {
         }
     }
 
+    /// A command begins, or the next of several that stand in one line.
+    fn begin(&mut self, time: f64, text: &str) {
+        let class = if text.starts_with("kubectl apply") { "apply" } else { "command" };
+        let joined = self.command.filter(|_| self.done.is_some_and(|done| time - done < JOINED));
+        self.command = Some((joined.map_or(time, |(began, _)| began), class));
+    }
+
     fn first_change(&mut self, time: f64) {
-        if let Some(began) = self.command.take().filter(|began| time - began < COMMAND_MAX) {
-            self.samples.put("command", Some(began), Some(time));
+        if let Some((began, class)) = self.command.take().filter(|(began, _)| time - began < COMMAND_MAX) {
+            self.samples.put(class, Some(began), Some(time));
         }
     }
 

@@ -85,6 +85,24 @@ fn equal_input_gives_an_equal_profile() {
 }
 
 #[test]
+fn commands_of_one_line_are_one_interval() {
+    let deployment = |time: f64, generation: u64| json!({"t": time, "type": "MODIFIED", "object": {"kind": "Deployment", "metadata": {"name": "d", "generation": generation}}});
+    let found = Samples::of(
+        &recording([
+            json!({"t": 5.0, "action": "kubectl get pod"}),
+            json!({"t": 5.06, "done": "kubectl get pod", "exit": 0, "out": ""}),
+            json!({"t": 5.06, "action": "kubectl scale deploy d --replicas=2"}),
+            deployment(5.13, 2),
+            json!({"t": 5.14, "done": "kubectl scale deploy d --replicas=2", "exit": 0, "out": ""}),
+            json!({"t": 9.0, "action": "kubectl scale deploy d --replicas=3"}),
+            deployment(9.05, 3),
+        ])
+        .expect("a recording"),
+    );
+    assert_eq!(found.of["command"].iter().map(|ms| ms.round()).collect::<Vec<_>>(), [130.0, 50.0]);
+}
+
+#[test]
 fn the_intervals_of_a_pods_life_are_found() {
     let object = |kind: &str, name: &str, rest: Value| {
         let mut object = json!({"kind": kind, "metadata": {"name": name, "namespace": "default"}});
@@ -119,7 +137,7 @@ fn the_intervals_of_a_pods_life_are_found() {
         .expect("a recording"),
     );
     let of = |class: &str| found.of.get(class).map(|n| n.iter().map(|n| n.round()).collect::<Vec<_>>()).unwrap_or_default();
-    assert_eq!((of("command"), of("write"), of("bound")), (vec![100.0], vec![20.0, 30.0], vec![10.0]));
+    assert_eq!((of("apply"), of("write"), of("bound")), (vec![100.0], vec![20.0, 30.0], vec![10.0]));
     assert_eq!((of("first-status"), of("sandbox"), of("created")), (vec![40.0], vec![600.0], vec![50.0]));
     assert_eq!((of("started"), of("running"), of("ready")), (vec![100.0], vec![50.0], vec![1700.0]));
     assert_eq!((found.wakes.pods(), found.wakes.third_after_cache), (1, 1), "ready before its period was over, late in its second relist");

@@ -100,6 +100,7 @@ impl Needed<'_> {
         }
         let pods = Resource::of(Kind::Pod);
         match step {
+            Step { get: Some(selection), .. } => self.add_word(&selection.kind, "", &["get", "list"]),
             Step { delete: Some(d), .. } => d.object.iter().for_each(|o| self.add_word(&o.kind, "", &["get", "list", "delete"])),
             Step { patch: Some(p), .. } => self.add_word(&p.object.kind, "", &["get", "patch"]),
             Step { label: Some(l), .. } => self.add_word(&l.object.kind, "", &["get", "list", "patch"]),

@@ -136,10 +136,10 @@ fn steady(file: &Path) -> (String, Trace) {
     let variants =
         [(0, 0), (15, 0), (40, 0), (90, 0), (160, 0), (250, 0), (400, 0), (600, 0), (300, 1), (350, 2), (450, 3), (500, 4), (550, 5)];
     let files: Vec<PathBuf> = variants.map(later).to_vec();
-    let seeds = (1..=40).map(|seed| seed.to_string());
+    let seeds = (1..=400).map(|seed| seed.to_string());
     let mut found = seeds.map(|seed| (traced(&files[0], &seed), seed));
     let is_steady = |trace: &Trace, seed: &str| files[1..].iter().all(|file| differences(trace, &traced(file, seed)).is_empty());
-    let (trace, seed) = found.find(|(trace, seed)| is_steady(trace, seed)).expect("most seeds are");
+    let (trace, seed) = found.find(|(trace, seed)| is_steady(trace, seed)).expect("some seed of them is");
     (seed, trace)
 }
 

@@ -37,6 +37,9 @@ pub struct Row {
     pub differences: Vec<Difference>,
     /// How seeds cover the times, if asked for.
     pub coverage: Option<Coverage>,
+    /// What the seeds cover of each other: for each the share of its times that the others cover, the least first. A real run that is
+    /// like one more seed has a share like these.
+    pub each_other: Vec<f64>,
     /// For each of those seeds its share of the ceiling (its figures, without a ceiling).
     pub seeds: Vec<Figures>,
 }
@@ -61,6 +64,7 @@ impl Row {
             ceiling: between.map(|b| b.figures),
             differences,
             coverage: None,
+            each_other: Vec::new(),
             seeds: Vec::new(),
         }
     }
@@ -68,6 +72,7 @@ impl Row {
     /// Holds runs of many seeds against the recordings.
     pub fn hold_seeds(&mut self, comparer: &Comparer, real: &Arc<Side>, second: Option<&Arc<Side>>, seeds: &[Arc<Side>]) {
         self.coverage = Some(Coverage::of(comparer, real, seeds));
+        self.each_other = each_other(comparer, seeds);
         let share = |seed: &Arc<Side>| {
             let own = comparer.compare(real, seed).figures;
             let best = second.map_or(own, |second| own.best(&comparer.compare(second, seed).figures));
@@ -89,6 +94,11 @@ impl Row {
         })
     }
 
+    /// What the seeds cover of each other: the least and the median share.
+    pub fn covered_of_each_other(&self) -> Option<(f64, f64)> {
+        Some((*self.each_other.first()?, self.each_other[self.each_other.len() / 2]))
+    }
+
     /// The share of the ceiling, or the figures themselves without one.
     pub fn share(&self) -> Figures {
         self.ceiling.map_or(self.figures, |ceiling| self.figures.share_of(&ceiling))
@@ -98,6 +108,18 @@ impl Row {
     pub fn alike(&self) -> bool {
         self.differences.is_empty()
     }
+}
+
+/// What the seeds cover of each other, the least first; nothing of fewer than two.
+fn each_other(comparer: &Comparer, seeds: &[Arc<Side>]) -> Vec<f64> {
+    if seeds.len() < 2 {
+        return Vec::new();
+    }
+    let others =
+        |left: usize| -> Vec<Arc<Side>> { seeds.iter().enumerate().filter(|(at, _)| *at != left).map(|(_, s)| s.clone()).collect() };
+    let mut shares: Vec<f64> = (0..seeds.len()).map(|at| Coverage::of(comparer, &seeds[at], &others(at)).share()).collect();
+    shares.sort_by(f64::total_cmp);
+    shares
 }
 
 /// What is asked of every row.

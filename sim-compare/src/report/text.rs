@@ -14,6 +14,7 @@ pub fn text(rows: &[Row], most: usize) -> String {
         differences(&mut out, row, most);
         if let Some(coverage) = &row.coverage {
             covered(&mut out, &row.name, coverage, most);
+            each_other(&mut out, row);
             over_seeds(&mut out, row);
         }
     }
@@ -73,6 +74,11 @@ fn over_seeds(out: &mut String, row: &Row) {
     let told = |i: usize| format!("{} {:.3} {:.3}", FIGURES[i], least.all()[i], median.all()[i]);
     let told: Vec<String> = (0..FIGURES.len()).map(told).collect();
     let _ = writeln!(out, "  least and median over the seeds: {}", told.join(", "));
+}
+
+fn each_other(out: &mut String, row: &Row) {
+    let Some((least, median)) = row.covered_of_each_other() else { return };
+    let _ = writeln!(out, "  of each other's times the seeds cover {:.1} % in the median, at least {:.1} %", median * 100.0, least * 100.0);
 }
 
 fn covered(out: &mut String, name: &str, coverage: &Coverage, most: usize) {

@@ -529,6 +529,11 @@ impl Cluster {
         self.profile.links.command.draw(self.links.of(&ComponentId::User(0)))
     }
 
+    /// How long kubectl reads the schemas of groups with so many kinds.
+    pub fn schema_latency(&self, kinds: u64) -> Nanos {
+        kinds * self.profile.links.schema_per_kind * MICROSECOND
+    }
+
     /// Tells the trace of something a user did.
     pub fn act(&mut self, user: &str, text: &str, line: u32) -> StepId {
         self.trace.push(self.now, &user.into(), BEGINNING, What::Action { text: text.into(), line })

@@ -73,6 +73,8 @@ pub struct LinkLatencies {
     pub watch: Latency,
     /// From a user's command to its first request (the start of kubectl).
     pub command: Latency,
+    /// What `kubectl apply` takes more for each kind of the groups it reads the schema of, in microseconds.
+    pub schema_per_kind: u64,
     /// What a question to the metrics API takes besides a read: it is answered by another server behind the API server.
     pub metrics: Latency,
     /// What it takes more for each pod the answer tells of, in microseconds.
@@ -87,6 +89,7 @@ impl Default for LinkLatencies {
             answer: shipped::latency("/links/answer"),
             watch: shipped::latency("/links/watch"),
             command: shipped::latency("/links/command"),
+            schema_per_kind: shipped::number("/links/schemaPerKind"),
             metrics: shipped::latency("/links/metrics"),
             metrics_per_pod: shipped::number("/links/metricsPerPod"),
         }
@@ -98,7 +101,9 @@ impl LinkLatencies {
         for table in [&mut self.read, &mut self.commit, &mut self.answer, &mut self.watch, &mut self.command, &mut self.metrics] {
             *table = table.slower(per_mille);
         }
-        self.metrics_per_pod = self.metrics_per_pod * per_mille / 1000;
+        for number in [&mut self.metrics_per_pod, &mut self.schema_per_kind] {
+            *number = *number * per_mille / 1000;
+        }
     }
 }
 

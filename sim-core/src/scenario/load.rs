@@ -182,7 +182,7 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         let things: Vec<&String> =
             value.as_object().into_iter().flat_map(|m| m.keys()).filter(|k| !matches!(k.as_str(), "name" | "at" | "after")).collect();
         if things.len() != 1 {
-            let hint = "each step has one of: apply, delete, patch, scale, set, rollout, label, taint, cordon, uncordon, drain, http, load, exec, fault, wait, expect";
+            let hint = "each step has one of: apply, get, delete, patch, scale, set, rollout, label, taint, cordon, uncordon, drain, http, load, exec, fault, wait, expect";
             return fail(&path, format!("a step does one thing, this one {}", things.len()), hint);
         }
         for (field, time) in [("at", &step.at), ("after", &step.after)] {

@@ -1,9 +1,9 @@
-//! `kubectl delete`, `patch`, `scale`, `set` and `label`.
+//! `kubectl get`, `delete`, `patch`, `scale`, `set` and `label`.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sim_core::scenario::format::{Delete, Label, PatchStep, PatchType, PropagationPolicy, Scale, Set};
+use sim_core::scenario::format::{Delete, Label, PatchStep, PatchType, PropagationPolicy, Scale, Selection, Set};
 use tokio::time::Instant;
 
 use crate::cluster::{JSON_PATCH, MERGE, STRATEGIC, name_of};
@@ -13,6 +13,12 @@ use crate::session::{Done, Session, StepError, path_of};
 const GONE_TIME_MAX: u64 = 600_000_000_000;
 
 impl Session {
+    pub(super) async fn get(&self, selection: &Selection, out: &mut String) -> Done<()> {
+        let (resource, found) = self.selected(selection).await?;
+        found.iter().for_each(|object| out.push_str(&format!("{}\n", resource.shown(name_of(object)))));
+        Ok(())
+    }
+
     pub(super) async fn delete(&self, delete: &Delete, out: &mut String) -> Done<()> {
         let mut paths = Vec::new();
         if let Some(selection) = &delete.object {

@@ -46,6 +46,7 @@ impl Session {
     async fn step(&self, step: &Step, out: &mut String) -> Done<()> {
         match step {
             Step { apply: Some(apply), .. } => self.apply(step, apply, out).await,
+            Step { get: Some(selection), .. } => self.get(selection, out).await,
             Step { delete: Some(delete), .. } => self.delete(delete, out).await,
             Step { patch: Some(patch), .. } => self.patch(patch, out).await,
             Step { scale: Some(scale), .. } => self.scale(scale, out).await,

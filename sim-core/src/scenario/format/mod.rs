@@ -165,6 +165,9 @@ pub struct Step {
     /// Apply manifests, as `kubectl apply -f` does; paths are relative to the scenario file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<Apply>,
+    /// Look at objects, as `kubectl get -o name` does: time goes by, nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub get: Option<Selection>,
     /// Delete objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Delete>,

@@ -1,13 +1,16 @@
 //! `kubectl apply`: the client's three-way merge with its annotation, or the intent as it is for the server to merge.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use sim_apimachinery::{Answer, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb, conversion};
+use sim_apimachinery::{Answer, Kind, Object, ObjectKey, Part, Patch, Reason, Reply, Request, Verb, conversion};
 
 use super::kinds::text;
 use super::script::{Task, Then, ask};
 use super::unsimulated::unsimulated;
 use super::{Done, Player, StepError};
 use crate::scenario::format::Apply;
+use crate::time::Nanos;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const MANAGER: &str = "kubectl-client-side-apply";
@@ -23,12 +26,30 @@ pub(super) struct Applying {
 
 impl Player {
     pub(super) fn apply(&mut self, number: usize, apply: &Apply) {
+        let values = self.manifests_of(apply);
+        self.plan(values.into_iter().map(|value| Task::Apply(Box::new(value), number)));
+    }
+
+    fn manifests_of(&self, apply: &Apply) -> Vec<Value> {
         let mut values: Vec<Value> = Vec::new();
         for file in apply.kustomize.iter().chain(&apply.files) {
             values.extend(self.manifests.get(file).into_iter().flatten().map(|d| d.value.clone()));
         }
         values.extend(apply.objects.iter().cloned());
-        self.plan(flatten_lists(values).into_iter().map(|value| Task::Apply(Box::new(value), number)));
+        flatten_lists(values)
+    }
+
+    /// How long kubectl reads schemas before it sends anything: the OpenAPI document of each group version among the manifests, the
+    /// longer the more kinds the group has.
+    /// Source: kubectl pkg/cmd/apply/apply.go (`Validator`), cli-runtime pkg/resource/query_param_verifier_v3.go.
+    pub(super) fn schema_latency(&mut self, apply: &Apply) -> Nanos {
+        let versions: BTreeSet<String> = self.manifests_of(apply).iter().map(|m| text(m, "/apiVersion")).collect();
+        let kinds = |version: &String| {
+            let group = version.split_once('/').map_or("", |(group, _)| group);
+            Kind::ALL.iter().filter(|k| k.resource().group == group).count().max(1) as u64
+        };
+        let kinds = versions.iter().map(kinds).sum();
+        self.cluster.schema_latency(kinds)
     }
 
     pub(super) fn apply_manifest(&mut self, mut manifest: Value, apply: &Apply) -> Done<()> {

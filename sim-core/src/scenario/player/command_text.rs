@@ -20,6 +20,11 @@ pub fn describe(step: &Step) -> String {
             let options: String = options.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
             format!("kubectl apply{options}{folder}{files}")
         }
+        Step { get: Some(selection), .. } => {
+            let labels = selection.selector.as_ref().map(|s| format!(" -l {s}")).unwrap_or_default();
+            let name = selection.name.as_ref().map(|n| format!(" {n}")).unwrap_or_default();
+            format!("kubectl get {}{name}{labels} -o name", selection.kind.to_ascii_lowercase())
+        }
         Step { delete: Some(d), .. } => {
             format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object))
         }

@@ -37,8 +37,9 @@ impl Player {
         (self.script.text, self.script.output) = (text, String::new());
         self.plan([Task::Do(number), Task::End]);
         if needs_kubectl(step) {
-            let travel = self.cluster.command_latency();
-            self.pause(self.cluster.now().plus(travel));
+            let starts = self.cluster.command_latency();
+            let reads = step.apply.as_ref().map_or(0, |apply| self.schema_latency(apply));
+            self.pause(self.cluster.now().plus(starts + reads));
         }
         Ok(())
     }
@@ -47,6 +48,7 @@ impl Player {
     pub(super) fn do_step(&mut self, number: usize, step: &Step) -> Done<()> {
         match step {
             Step { apply: Some(apply), .. } => self.apply(number, apply),
+            Step { get: Some(selection), .. } => self.get(selection)?,
             Step { delete: Some(delete), .. } => self.delete(delete)?,
             Step { patch: Some(patch), .. } => self.patch(patch)?,
             Step { scale: Some(scale), .. } => self.scale(scale)?,
@@ -64,6 +66,19 @@ impl Player {
             Step { wait: Some(wait), .. } => self.wait(wait)?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The objects are read from the server as one list, or one by its name; those told are the selected.
+    fn get(&mut self, selection: &Selection) -> Done<()> {
+        let kind = self.kind(&selection.kind)?;
+        let namespace = if kind.is_namespaced() { selection.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+        let verb = match &selection.name {
+            Some(_) => Verb::Get { key: self.one(selection)?.key() },
+            None => Verb::List { kind, namespace: namespace.into(), options: Box::default() },
+        };
+        let names: String = self.selected(selection)?.iter().map(|o| format!("{}\n", shown(&o.key()))).collect();
+        self.plan([ask("kubectl", verb, Then::Say(names))]);
         Ok(())
     }
 
