@@ -1,5 +1,6 @@
 //! Each class of difference is told as what it is, and equal differences of several objects as one.
 
+use sim_compare::report::Row;
 use sim_compare::{Class, Comparer, Comparison, Coverage, Difference, Recording, Tolerances};
 
 use crate::lines;
@@ -107,4 +108,17 @@ fn seeds_cover_a_time_that_lies_between_theirs_or_a_clock_tick_beside() {
     assert_eq!(share(&within), (1, 1, 1, None));
     assert_eq!(share(&beside), (1, 1, 0, None));
     assert_eq!(share(&outside), (1, 0, 0, Some(1.0)));
+}
+
+#[test]
+fn seeds_are_held_against_each_other_as_the_real_run_is() {
+    let mut comparer = Comparer::new(Tolerances::default());
+    let mut side = |t| comparer.prepare(&story(&[pod(t, "ADDED", "bcdfg", "Pending")])).expect("small");
+    let (seeds, real) = ([side(2.0), side(2.5), side(3.0)], side(2.5));
+    let mut row = Row::of(&comparer, &real, None, &seeds[0], "seed 1");
+    assert_eq!(row.covered_of_each_other(), None);
+    row.hold_seeds(&comparer, &real, None, &seeds);
+    // The first and the last lie outside what the others span.
+    assert_eq!(row.each_other, [0.0, 0.0, 1.0]);
+    assert_eq!((row.covered_of_each_other(), row.covered_seeds(0.9)), (Some((0.0, 0.0)), 1));
 }

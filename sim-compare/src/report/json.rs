@@ -28,7 +28,7 @@ fn of_row(row: &Row, floor: &Floor) -> Value {
         "alignedStates": row.comparison.totals.aligned,
         "differences": row.differences.iter().map(difference).collect::<Vec<_>>(),
         "coverage": row.coverage.as_ref().map(coverage),
-        "coveredOfEachOther": row.covered_of_each_other().map(|(least, median)| json!({"least": rounded(least), "median": rounded(median)})),
+        "coveredOfEachOther": row.covered_of_each_other().map(|(least, median)| json!({"least": rounded(least), "median": rounded(median), "all": row.each_other})),
         "overSeeds": row.over_seeds().map(|(least, median)| json!({"least": figures(&least), "median": figures(&median)})),
     })
 }

@@ -94,6 +94,11 @@ impl Row {
         })
     }
 
+    /// How many of the seeds are covered by the others to this share.
+    pub fn covered_seeds(&self, least: f64) -> usize {
+        self.each_other.iter().filter(|share| **share >= least).count()
+    }
+
     /// What the seeds cover of each other: the least and the median share.
     pub fn covered_of_each_other(&self) -> Option<(f64, f64)> {
         Some((*self.each_other.first()?, self.each_other[self.each_other.len() / 2]))

@@ -78,7 +78,12 @@ fn over_seeds(out: &mut String, row: &Row) {
 
 fn each_other(out: &mut String, row: &Row) {
     let Some((least, median)) = row.covered_of_each_other() else { return };
-    let _ = writeln!(out, "  of each other's times the seeds cover {:.1} % in the median, at least {:.1} %", median * 100.0, least * 100.0);
+    let reached = row.covered_seeds(row.coverage.as_ref().map_or(0.0, Coverage::share));
+    let (median, least, seeds) = (median * 100.0, least * 100.0, row.each_other.len());
+    let _ = writeln!(
+        out,
+        "  of each other the seeds cover {median:.1} % in the median, {least:.1} % at least; {reached} of {seeds} as much as of the recording"
+    );
 }
 
 fn covered(out: &mut String, name: &str, coverage: &Coverage, most: usize) {

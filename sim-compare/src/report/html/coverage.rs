@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use super::markup::{escaped, shortened, time};
 use crate::coverage::Coverage;
+use crate::report::Row;
 
 /// So many uncovered states are shown.
 const SHOWN_MAX: usize = 60;
 
-pub(super) fn coverage(out: &mut String, coverage: &Coverage) {
+pub(super) fn coverage(out: &mut String, coverage: &Coverage, row: &Row) {
     let _ = write!(
         out,
         "<h3>Is it one more seed?</h3>\n<p>The times of <b>{:.1} %</b> of {} aligned states lie within what {} seeds span, give or take {:.0} ms; \
@@ -25,6 +26,16 @@ pub(super) fn coverage(out: &mut String, coverage: &Coverage) {
         "<svg class=\"bar wide\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bad\" width=\"100\" height=\"6\"/>\
          <rect class=\"near\" width=\"{covered:.2}\" height=\"6\"/><rect class=\"good\" width=\"{exactly:.2}\" height=\"6\"/></svg>"
     );
+    if let Some((least, median)) = row.covered_of_each_other() {
+        let _ = writeln!(
+            out,
+            "<p>Each seed held against the others as the recording is: {:.1} % in the median, {:.1} % at least; {} of {} as much as the recording.</p>",
+            median * 100.0,
+            least * 100.0,
+            row.covered_seeds(coverage.share()),
+            row.each_other.len()
+        );
+    }
     if coverage.uncovered.is_empty() {
         return;
     }

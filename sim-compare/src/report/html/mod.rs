@@ -87,7 +87,7 @@ fn scenario(out: &mut String, comparer: &Comparer, row: &Row, index: usize, floo
     timeline::timeline(out, comparer, row, index);
     differences::differences(out, row);
     if let Some(found) = &row.coverage {
-        coverage::coverage(out, found);
+        coverage::coverage(out, found, row);
     }
     out.push_str("</section>\n");
 }
