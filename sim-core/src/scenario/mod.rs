@@ -6,6 +6,7 @@ mod kustomize;
 pub mod load;
 pub mod player;
 mod profile;
+mod profile_limits;
 mod single;
 
 pub use format::Scenario;

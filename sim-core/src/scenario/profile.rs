@@ -4,6 +4,7 @@ use sim_apimachinery::quantity::Quantity;
 use sim_apimachinery::yaml;
 
 use super::format::ClusterChoice;
+use super::profile_limits;
 use crate::cluster::Profile;
 use crate::kubelet::NodeConfig;
 
@@ -19,7 +20,10 @@ pub(super) fn is_file(name: &str) -> bool {
 pub fn profile_of(text: &str) -> Result<Profile, String> {
     let read = yaml::read(text, &yaml::Limits::default()).map_err(|e| format!("line {}: {}", e.position.line, e.message))?;
     let value = read.documents.into_iter().next().ok_or("the file is empty")?.value;
-    serde_path_to_error::deserialize(value).map_err(|e| format!("no cluster profile: {e}"))
+    let profile = serde_path_to_error::deserialize(value).map_err(|e| format!("no cluster profile: {e}"))?;
+    let numbers = serde_json::to_value(&profile).map_err(|e| e.to_string())?;
+    profile_limits::check(&numbers).map_err(|e| format!("no cluster profile: {e}"))?;
+    Ok(profile)
 }
 
 /// The profile a scenario asks for.

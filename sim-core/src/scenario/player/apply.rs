@@ -42,7 +42,7 @@ impl Player {
     /// How long kubectl reads schemas before it sends anything: the OpenAPI document of each group version among the manifests, the
     /// longer the more kinds the group has.
     /// Source: kubectl pkg/cmd/apply/apply.go (`Validator`), cli-runtime pkg/resource/query_param_verifier_v3.go.
-    pub(super) fn schema_latency(&mut self, apply: &Apply) -> Nanos {
+    pub(super) fn schema_latency(&self, apply: &Apply) -> Nanos {
         let versions: BTreeSet<String> = self.manifests_of(apply).iter().map(|m| text(m, "/apiVersion")).collect();
         let kinds = |version: &String| {
             let group = version.split_once('/').map_or("", |(group, _)| group);

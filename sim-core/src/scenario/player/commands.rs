@@ -71,8 +71,7 @@ impl Player {
 
     /// The objects are read from the server as one list, or one by its name; those told are the selected.
     fn get(&mut self, selection: &Selection) -> Done<()> {
-        let kind = self.kind(&selection.kind)?;
-        let namespace = if kind.is_namespaced() { selection.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+        let (kind, namespace) = self.place(selection)?;
         let verb = match &selection.name {
             Some(_) => Verb::Get { key: self.one(selection)?.key() },
             None => Verb::List { kind, namespace: namespace.into(), options: Box::default() },

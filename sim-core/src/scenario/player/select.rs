@@ -1,7 +1,7 @@
 //! Which objects a scenario means.
 
 use sim_apimachinery::selector::Selector;
-use sim_apimachinery::{Object, ObjectKey};
+use sim_apimachinery::{Kind, Object, ObjectKey};
 
 use super::{Done, Player, StepError};
 use crate::scenario::format::{PodSelection, Selection};
@@ -10,10 +10,16 @@ use crate::scenario::format::{PodSelection, Selection};
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 impl Player {
-    /// The objects a selection means now, in order of their names.
-    pub(super) fn selected(&self, selection: &Selection) -> Done<Vec<Object>> {
+    /// The kind a selection means and the namespace it looks in, empty for a kind without.
+    pub(super) fn place<'a>(&self, selection: &'a Selection) -> Done<(Kind, &'a str)> {
         let kind = self.kind(&selection.kind)?;
         let namespace = if kind.is_namespaced() { selection.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+        Ok((kind, namespace))
+    }
+
+    /// The objects a selection means now, in order of their names.
+    pub(super) fn selected(&self, selection: &Selection) -> Done<Vec<Object>> {
+        let (kind, namespace) = self.place(selection)?;
         let mut found: Vec<Object> = match &selection.name {
             Some(name) => self.cluster.object(kind, namespace, name).cloned().into_iter().collect(),
             None => {
