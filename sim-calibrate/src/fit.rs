@@ -12,7 +12,7 @@ use sim_core::random::Latency;
 use crate::classes::{CLASSES, Class, table};
 use crate::runs::{NUMBERS, Number, Run};
 use crate::samples::{Samples, Wakes};
-use crate::statistics::{Sorted, distance, distance_of};
+use crate::statistics::{Sorted, distance, distance_of, rounded};
 
 /// The places at which tables and samples are compared: not the ends, which grow with the number of samples.
 const PLACES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -293,13 +293,6 @@ fn move_tables(profile: &mut Profile, names: &[&str], by: [f64; 5]) {
             *place = Latency(moved);
         }
     }
-}
-
-/// Microseconds without false precision: two or three digits.
-pub fn rounded(micros: f64) -> u64 {
-    let micros = micros.max(0.0).round() as u64;
-    let unit = [(100_000, 1_000), (10_000, 500), (2_000, 100)].into_iter().find(|(from, _)| micros >= *from).map_or(10, |(_, unit)| unit);
-    (micros + unit / 2) / unit * unit
 }
 
 /// Each chance of a sync that wakes the readiness worker in vain decides how many pods are ready by one other sync than the second.

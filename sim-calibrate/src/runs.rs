@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use sim_core::cluster::Profile;
 use sim_core::random::Latency;
 
-use crate::fit::rounded;
 use crate::samples::{Look, Samples};
-use crate::statistics::Sorted;
+use crate::statistics::{Sorted, rounded};
 
 /// One such number: what of the samples tells it, and what in a profile it moves.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Quantiles of a few numbers and the distance of two sets of them. All times are milliseconds.
+//! Quantiles of a few numbers, the distance of two sets of them, and rounding. Times are milliseconds where nothing else is said.
 
 /// In how many steps a distance is measured.
 const STEPS: usize = 200;
@@ -44,6 +44,13 @@ pub fn distance(a: &Sorted, b: &Sorted) -> f64 {
 pub fn distance_of(a: &dyn Fn(f64) -> f64, b: &dyn Fn(f64) -> f64) -> f64 {
     let places = (0..STEPS).map(|step| (step as f64 + 0.5) / STEPS as f64);
     places.map(|at| (a(at) - b(at)).abs()).sum::<f64>() / STEPS as f64
+}
+
+/// Microseconds without false precision: two or three digits.
+pub fn rounded(micros: f64) -> u64 {
+    let micros = micros.max(0.0).round() as u64;
+    let unit = [(100_000, 1_000), (10_000, 500), (2_000, 100)].into_iter().find(|(from, _)| micros >= *from).map_or(10, |(_, unit)| unit);
+    (micros + unit / 2) / unit * unit
 }
 
 #[cfg(test)]
