@@ -18,7 +18,7 @@ orbstack, colima, ksim. Any other must be named a second time with --allow-conte
 Examples:
   ksim record --context docker-desktop -f scenarios/first-deploy.yaml --out real.jsonl
   ksim record --context kind-test -f scenarios/rollout.yaml --out real.jsonl --namespace rollout
-  ksim record --context ksim -f scenarios/rollout.yaml --out served.jsonl --speed 10     a server started with --speed 10
+  ksim record --context ksim -f scenarios/rollout.yaml --out served.jsonl --speed 10     the same from `ksim serve`, ten times as fast
   ksim record --context kind-test -f actions.json --run-shell --out real.jsonl           {\"steps\": [{\"at\": 0, \"run\": \"kubectl apply …\"}]}
 
 Exit codes: 0 recorded; 1 a step failed; 2 wrong usage or input, a context that is not allowed, no rights, a cluster that
@@ -56,9 +56,12 @@ pub struct RecordArguments {
     /// Allow the file's shell commands to be run on this machine
     #[arg(long)]
     run_shell: bool,
-    /// How many times faster than real time the cluster's clock runs (a simulated one)
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
-    speed: f64,
+    /// How many times faster than real time a simulated cluster's clock runs [default: as the server's does]
+    #[arg(long, value_name = "S")]
+    speed: Option<f64>,
+    /// Record a simulated cluster as it stands, not in a branch of its own that begins as a run does
+    #[arg(long)]
+    here: bool,
     /// The API server's audit log (JSON lines), read when the recording is over
     #[arg(long, value_name = "FILE")]
     audit_log: Option<PathBuf>,
@@ -81,6 +84,7 @@ pub fn record(arguments: RecordArguments) -> i32 {
         beyond_namespace: arguments.beyond_namespace,
         run_shell: arguments.run_shell,
         speed: arguments.speed,
+        here: arguments.here,
         audit_log: arguments.audit_log,
         keep: arguments.keep,
     };

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::cluster::{Cluster, MERGE};
 use crate::failure::ApiError;
-use crate::namespace;
 use crate::session::Made;
+use crate::{namespace, simulated};
 
 /// How long something may take to go.
 const GONE_TIME_MAX: Duration = Duration::from_secs(180);
@@ -27,7 +27,12 @@ pub async fn clean_up(cluster: &Cluster, made: Vec<Made>) -> Vec<String> {
             _ => None,
         })
         .collect();
-    let goes_along = |m: &Made| matches!(m, Made::Object { path, .. } if is_inside(path, &namespaces));
+    let in_branch = made.iter().any(|m| matches!(m, Made::Branch { .. }));
+    let goes_along = |m: &Made| match m {
+        Made::Branch { .. } => false,
+        Made::Object { path, .. } => in_branch || is_inside(path, &namespaces),
+        _ => in_branch,
+    };
     let mut left = Vec::new();
     let end = Instant::now() + UNREACHABLE_TIME_MAX;
     for made in made.into_iter().rev().filter(|m| !goes_along(m)) {
@@ -48,6 +53,7 @@ pub fn shown(made: &Made) -> String {
     match made {
         Made::Namespace(name) => format!("namespace/{name}"),
         Made::Object { shown, .. } => shown.clone(),
+        Made::Branch { name, .. } => format!("branch/{name}"),
         Made::Node { path, .. } => format!("node/{}", path.rsplit('/').next().unwrap_or_default()),
     }
 }
@@ -64,6 +70,7 @@ async fn undo_patiently(cluster: &Cluster, made: &Made, end: Instant) -> Result<
 async fn undo(cluster: &Cluster, made: &Made) -> Result<(), ApiError> {
     match made {
         Made::Namespace(name) => namespace::remove(cluster, name, GONE_TIME_MAX).await,
+        Made::Branch { name, before, speed } => simulated::leave(cluster, name, before, speed).await,
         Made::Node { path, before } => match cluster.patch(path, MERGE, before).await {
             Err(error) if error.is_not_found() => Ok(()),
             patched => patched.map(|_| ()),

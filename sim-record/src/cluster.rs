@@ -34,7 +34,8 @@ pub const JSON_PATCH: &str = "application/json-patch+json";
 pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
 /// Server-side apply.
 pub const APPLY: &str = "application/apply-patch+yaml";
-const JSON: &str = "application/json";
+/// Plain JSON.
+pub const JSON: &str = "application/json";
 
 /// A cluster that can be asked.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ mod cleanup;
 mod cluster;
 mod contexts;
 mod failure;
+mod kubectl;
 mod namespace;
 mod objections;
 mod plan;
@@ -19,6 +20,7 @@ mod rights;
 mod runner;
 mod scrub;
 mod session;
+mod simulated;
 mod steps;
 mod watches;
 
@@ -50,8 +52,10 @@ pub struct Options {
     pub beyond_namespace: bool,
     /// Whether commands of a shell may be run.
     pub run_shell: bool,
-    /// How many times faster than real time the cluster's clock runs.
-    pub speed: f64,
+    /// How many times faster than real time the cluster's clock runs; of a simulated one it is known, of others 1.
+    pub speed: Option<f64>,
+    /// Record a simulated cluster as it stands, not in a branch that begins anew.
+    pub here: bool,
     /// The API server's audit log, read when the recording is over.
     pub audit_log: Option<PathBuf>,
     /// Leave what was made.

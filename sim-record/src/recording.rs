@@ -57,9 +57,9 @@ impl Recording {
         }
     }
 
-    /// The time from which `t` counts is now.
-    pub fn start(&self) {
-        self.with(|inner| (inner.began, inner.began_at) = (Instant::now(), Timestamp::now()));
+    /// The time from which `t` counts is this moment, just gone.
+    pub fn start(&self, began: Instant) {
+        self.with(|inner| (inner.began, inner.began_at) = (began, Timestamp::now()));
     }
 
     /// When it began, on this machine's clock.
@@ -155,7 +155,7 @@ mod tests {
         let recording = Recording::create(&path, &json!({"format": "k8s-watch-trace/v1"}), renaming, 10.0).expect("it can be written");
         recording.action("kubectl apply");
         recording.event("ADDED", json!({"kind": "Pod", "metadata": {"namespace": "own", "name": "a"}}));
-        recording.start();
+        recording.start(Instant::now());
         recording.done("kubectl apply", 0, &"é".repeat(3000));
         recording.flush();
         let text = std::fs::read_to_string(&path).expect("it is there");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::cluster::{AGENT, Cluster};
 use crate::contexts::{self, Chosen};
 use crate::failure::Failure;
+use crate::kubectl::Kubectl;
 use crate::namespace::{self, Found};
 use crate::objections::{self, Objection};
 use crate::plan::{self, Plan, Planned, What};
@@ -20,6 +21,7 @@ use crate::recording::Recording;
 use crate::resource::built_in;
 use crate::scrub::Renaming;
 use crate::session::{Made, Session, StepError};
+use crate::simulated::{self, Simulated};
 use crate::steps::{shell, traffic::Figures};
 use crate::watches::{Sinks, Target, Watch, targets};
 use crate::{Options, Recorded, audit, cleanup, rights};
@@ -63,10 +65,10 @@ pub async fn run(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Result<Reco
 /// Looks at all that can be looked at before the cluster is asked.
 fn look(options: &Options) -> Result<Plan, Failure> {
     contexts::check(&options.context, options.allow_context.as_deref())?;
-    if !(options.speed > 0.0 && options.speed <= SPEED_MAX) {
+    if options.speed.is_some_and(|speed| !(speed > 0.0 && speed <= SPEED_MAX)) {
         return Err(Failure::Input(format!("--speed must be above 0 and at most {SPEED_MAX}")));
     }
-    if options.audit_log.is_some() && options.speed != 1.0 {
+    if options.audit_log.is_some() && options.speed.is_some_and(|speed| speed != 1.0) {
         return Err(Failure::Input("--audit-log needs a cluster in real time: its times are the machine's, not the simulation's".into()));
     }
     if let Some(log) = options.audit_log.as_ref().filter(|log| !log.is_file()) {
@@ -134,23 +136,31 @@ impl Work<'_> {
         let version = self.cluster.get("/version").await?;
         let version = version["gitVersion"].as_str().unwrap_or("unknown").to_owned();
         (self.tell)(&format!("recording {} of {} at {} ({version})", self.plan.name, self.options.context, self.cluster.address()));
-        let namespace = self.namespace().await?;
+        let simulated = Simulated::find(&self.cluster).await?;
+        let branch = self.branch(simulated.as_ref()).await?;
+        let speed = self.speed(simulated.as_ref(), branch.is_some())?;
+        let namespace = if branch.is_some() { self.home().await? } else { self.namespace().await? };
         let mut namespaces = vec![namespace.clone()];
         namespaces.extend(self.plan.other_namespaces());
         _ = self.kept.namespaces.set(namespaces.clone());
         let (lost, is_lost) = watch::channel(None);
         let changed = Arc::new(Notify::new());
         let opened = self.open_watches(&namespaces).await?;
-        let recording = self.begin(&version, &namespace)?;
+        let header = json!({
+            "format": FORMAT, "name": self.plan.name, "server": version, "about": self.plan.about, "namespace": namespace,
+            "recorder": AGENT, "speed": speed, "seed": simulated.as_ref().map(|s| s.seed), "branch": branch,
+        });
+        let recording = self.begin(header, &namespace, speed)?;
         let sinks = Sinks { recording: recording.clone(), changed: changed.clone(), lost };
         let mut following = JoinSet::new();
         opened.into_iter().for_each(|watch| _ = following.spawn(watch.follow(sinks.clone())));
-        let (_choice, variables) = self.variables(&namespace)?;
+        let (_choice, variables) = self.variables(&namespace, speed)?;
         let session = Session {
             cluster: self.cluster.clone(),
             plan: self.plan.clone(),
             namespace,
-            speed: self.options.speed,
+            speed,
+            kubectl: Kubectl::of(&self.plan, simulated.as_ref()).map_err(Failure::Input)?,
             recording,
             changed,
             made: self.kept.made.clone(),
@@ -159,12 +169,43 @@ impl Work<'_> {
             variables,
         };
         let played = tokio::select! {
-            played = play(&session, self.tell) => played,
+            played = play(&session, branch.is_some(), self.tell) => played,
             why = until_lost(is_lost) => Err(why),
         };
         session.loads.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|load| load.abort());
         following.abort_all();
         played
+    }
+
+    /// Begins a branch for the recording if the cluster is a simulated one, unless it is to be recorded as it stands.
+    async fn branch(&self, simulated: Option<&Simulated>) -> Result<Option<String>, Failure> {
+        let options = self.options;
+        let as_it_stands = options.here || options.keep || options.use_existing || options.namespace.is_some();
+        let Some(simulated) = simulated.filter(|_| !as_it_stands) else { return Ok(None) };
+        let name = namespace::fresh_name(&self.plan.name, Timestamp::now().as_microsecond() as u64);
+        self.kept.made.lock().unwrap_or_else(PoisonError::into_inner).push(simulated.branch(&name));
+        simulated::begin(&self.cluster, &name).await?;
+        (self.tell)(&format!("in a branch of this simulated cluster, which begins as `ksim run --seed {}` does;", simulated.seed));
+        (self.tell)(&format!("its other clients see that branch until the recording is over, then {} again (--here: as it stands)", simulated.branch));
+        Ok(Some(name))
+    }
+
+    /// How many times faster than real time the cluster's clock runs.
+    fn speed(&self, simulated: Option<&Simulated>, in_branch: bool) -> Result<f64, Failure> {
+        let given = self.options.speed;
+        match simulated {
+            Some(simulated) if !in_branch => simulated.speed_here(given),
+            Some(simulated) => Ok(given.or(simulated.speed).unwrap_or(1.0)),
+            None => Ok(given.unwrap_or(1.0)),
+        }
+    }
+
+    /// The scenario's own namespace, which is all a recording's in a branch. It is not made: a run does not either.
+    async fn home(&self) -> Result<String, Failure> {
+        let name = self.plan.home.clone();
+        let namespaces: Vec<String> = std::iter::once(name.clone()).chain(self.plan.other_namespaces()).collect();
+        rights::check(&self.cluster, rights::needed(&self.plan, &namespaces, false)).await?;
+        Ok(name)
     }
 
     /// Looks at the rights, and makes the namespace or finds that it may be used.
@@ -234,28 +275,26 @@ impl Work<'_> {
         Ok(opened)
     }
 
-    fn begin(&self, version: &str, namespace: &str) -> Result<Arc<Recording>, Failure> {
-        let plan = &self.plan;
-        let header = json!({
-            "format": FORMAT, "name": plan.name, "server": version, "about": plan.about, "namespace": namespace, "recorder": AGENT,
-            "speed": self.options.speed,
-        });
-        let renaming = Renaming { from: namespace.to_owned(), to: plan.home.clone() };
-        let recording = Recording::create(&self.options.out, &header, renaming, self.options.speed).map_err(Failure::Input)?;
+    fn begin(&self, mut header: Value, namespace: &str, speed: f64) -> Result<Arc<Recording>, Failure> {
+        if let Some(fields) = header.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let renaming = Renaming { from: namespace.to_owned(), to: self.plan.home.clone() };
+        let recording = Recording::create(&self.options.out, &header, renaming, speed).map_err(Failure::Input)?;
         let recording = Arc::new(recording);
         _ = self.kept.recording.set(recording.clone());
         Ok(recording)
     }
 
     /// The variables of the commands of a shell, and the file one of them names.
-    fn variables(&self, namespace: &str) -> Result<(Option<shell::Choice>, Variables), Failure> {
+    fn variables(&self, namespace: &str, speed: f64) -> Result<(Option<shell::Choice>, Variables), Failure> {
         if !self.plan.runs_shell() {
             return Ok((None, vec![]));
         }
         let (choice, kubeconfig) = shell::Choice::write(&self.chosen, namespace).map_err(Failure::Input)?;
         let pair = |name: &str, value: String| (name.to_owned(), value);
         let mut variables =
-            vec![pair("KUBECONFIG", kubeconfig), pair("NS", namespace.to_owned()), pair("SPEED", self.options.speed.to_string())];
+            vec![pair("KUBECONFIG", kubeconfig), pair("NS", namespace.to_owned()), pair("SPEED", speed.to_string())];
         variables.extend(shell::manifests(&self.plan.folder).map(|m| pair("M", m.display().to_string())));
         Ok((Some(choice), variables))
     }
@@ -265,9 +304,9 @@ impl Work<'_> {
 type Variables = Vec<(String, String)>;
 
 /// Does the steps at their times.
-async fn play(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
-    session.recording.start();
-    let began = Instant::now();
+async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
+    let began = if stands_still { simulated::run(&session.cluster, session.speed).await? } else { Instant::now() };
+    session.recording.start(began);
     let limit = session.plan.time_limit.map(|limit| session.wall(limit));
     let steps = play_steps(session, began, tell);
     match limit {
@@ -300,16 +339,16 @@ async fn play_steps(session: &Session, began: Instant, tell: &(dyn Fn(&str) + Sy
             return Err(Failure::Limit(why));
         }
     }
-    tokio::time::sleep(session.wall(session.plan.settle)).await;
+    session.user_waits(session.user_at() + session.wall(session.plan.settle)).await;
     Ok(failed_commands)
 }
 
 async fn wait_for(session: &Session, began: Instant, planned: &Planned) {
     let at = match (planned.at, planned.after) {
         (Some(at), _) => began + session.wall(at),
-        (None, after) => Instant::now() + session.wall(after.unwrap_or(0)),
+        (None, after) => session.user_at() + session.wall(after.unwrap_or(0)),
     };
-    tokio::time::sleep_until(at).await;
+    session.user_waits(at).await;
 }
 
 async fn until_lost(mut lost: watch::Receiver<Option<Failure>>) -> Failure {

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::cluster::{Cluster, name_of};
 use crate::failure::{ApiError, Failure};
+use crate::kubectl::Kubectl;
 use crate::plan::{DEFAULT_NAMESPACE, Plan};
 use crate::recording::Recording;
 use crate::resource::{self, Resource};
@@ -25,6 +26,8 @@ pub enum Made {
     Object { path: String, shown: String },
     /// A node's taints and schedulability as they were: its path and the patch that brings them back.
     Node { path: String, before: Value },
+    /// A branch of a simulated cluster, with all that is in it: its name, the branch that was live before, and the speed then.
+    Branch { name: String, before: String, speed: String },
 }
 
 /// Why a step could not be done.
@@ -73,6 +76,8 @@ pub struct Session {
     pub namespace: String,
     /// How many times faster than real time the cluster's clock runs.
     pub speed: f64,
+    /// The time that kubectl takes.
+    pub kubectl: Kubectl,
     /// Where it is written.
     pub recording: Arc<Recording>,
     /// Woken by every event.

@@ -7,7 +7,7 @@ use sim_apimachinery::UserInfo;
 use sim_core::cluster::{Cluster, Profile};
 use sim_core::credentials::Authority;
 use sim_core::scenario::{Loaded, Player};
-use sim_core::time::SimTime;
+use sim_core::time::{SECOND, SimTime};
 use sim_workload::ProfileSet;
 
 use crate::clock::real_now;
@@ -39,7 +39,7 @@ pub fn session(options: &Options, users: &[(String, UserInfo)], authority: &Arc<
         cluster: options.cluster.clone(),
         seed: options.seed,
         // A cluster has been up for half a minute when it is handed over.
-        start: real_now().saturating_sub(30 * sim_core::time::SECOND),
+        start: Cluster::beginning((real_now() / SECOND).saturating_sub(30), options.seed).0,
         without: options.without.clone(),
         scenario: options.scenario.clone(),
     };

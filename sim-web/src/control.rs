@@ -72,6 +72,11 @@ pub enum Action {
     Fork(String),
     /// Goes on with another branch; the present one is kept under the name it had.
     Switch(String),
+    /// Keeps the present as the branch it is and goes on with a new one of this name, in which nothing has happened yet: the
+    /// cluster as it was when the session began, without the scenario it played.
+    Begin(String),
+    /// Forgets a branch that waits.
+    Drop(String),
 }
 
 /// Something to wait for.
@@ -102,7 +107,7 @@ impl Action {
 
     /// Whether another world takes the place of the present one, so that what watchers know may never have been.
     pub fn replaces(&self) -> bool {
-        matches!(self, Action::Rewind(_) | Action::Back { .. } | Action::BackTo { .. } | Action::Switch(_))
+        matches!(self, Action::Rewind(_) | Action::Back { .. } | Action::BackTo { .. } | Action::Switch(_) | Action::Begin(_))
     }
 }
 
@@ -118,6 +123,19 @@ pub struct Branches {
 impl Default for Branches {
     fn default() -> Branches {
         Branches { checkpoints: BTreeMap::new(), branches: BTreeMap::new(), current: "main".into(), resumed: Speed::Milli(1000) }
+    }
+}
+
+impl Branches {
+    /// Keeps the present as the branch it is; what comes is another.
+    fn branch_off(&mut self, name: &str, present: &World) -> Result<(), String> {
+        if self.branches.contains_key(name) || name == self.current {
+            return Err(format!("there is a branch {name:?} already; go on with it with `switch`"));
+        }
+        check_name(name)?;
+        keep(&mut self.branches, &self.current.clone(), present)?;
+        name.clone_into(&mut self.current);
+        Ok(())
     }
 }
 
@@ -177,23 +195,26 @@ impl Session {
             }
             Action::Back { millis } => {
                 let target = SimTime(self.world.now().0.saturating_sub(millis.saturating_mul(1_000_000)));
-                self.rewind_to(target.max(self.origin.cluster.now()));
+                self.rewind_to(target.max(self.world.origin.cluster.now()));
             }
             Action::BackTo { micros } => {
-                let moment = SimTime((self.origin.began().0 / MICROSECOND).saturating_add(*micros).saturating_mul(MICROSECOND));
+                let moment = SimTime((self.world.origin.began().0 / MICROSECOND).saturating_add(*micros).saturating_mul(MICROSECOND));
                 if moment > self.world.now() {
                     return Err(format!("{micros} µs lie ahead, one cannot go back to them"));
                 }
                 let target = moment.plus(MICROSECOND - 1).min(self.world.now());
-                self.rewind_to(target.max(self.origin.cluster.now()));
+                self.rewind_to(target.max(self.world.origin.cluster.now()));
             }
-            Action::Fork(name) => {
-                if kept.branches.contains_key(name) || *name == kept.current {
-                    return Err(format!("there is a branch {name:?} already; go on with it with `switch`"));
-                }
-                check_name(name)?;
-                keep(&mut kept.branches, &kept.current.clone(), &self.world)?;
-                kept.current.clone_from(name);
+            Action::Fork(name) => kept.branch_off(name, &self.world)?,
+            Action::Begin(name) => {
+                kept.branch_off(name, &self.world)?;
+                self.world = self.world.anew();
+            }
+            Action::Drop(name) if *name == kept.current => {
+                return Err(format!("the branch {name:?} is live; go on with another first, with `switch`"));
+            }
+            Action::Drop(name) => {
+                kept.branches.remove(name).ok_or_else(|| missing("branch", name, &kept.branches))?;
             }
             Action::Switch(name) if *name != kept.current => {
                 let next = kept.branches.get(name).cloned().ok_or_else(|| missing("branch", name, &kept.branches))?;
@@ -224,11 +245,12 @@ impl Session {
         let cluster = self.world.cluster();
         json!({
             "now": cluster.now().to_time().0.to_string(),
-            "elapsedSeconds": cluster.now().since(self.origin.cluster.now()) as f64 / SECOND as f64,
+            "elapsedSeconds": cluster.now().since(self.world.origin.cluster.now()) as f64 / SECOND as f64,
             "speed": self.clock.speed().to_string(),
             "revision": cluster.etcd().revision(),
             "events": self.world.player.moves(),
             "steps": cluster.trace.len(),
+            "seed": cluster.seed(),
             "branch": self.branches.current,
             "checkpoints": self.branches.checkpoints.keys().collect::<Vec<_>>(),
             "branches": self.branches.branches.keys().collect::<Vec<_>>(),

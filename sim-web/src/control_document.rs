@@ -63,6 +63,7 @@ fn standing() -> Value {
             "revision": number("The store's revision."),
             "events": number("Events that were handled."),
             "steps": number("Steps of the trace; of `verdicts`: steps of the scenario."),
+            "seed": number("The seed of chance."),
             "branch": text("The branch that is live."),
             "checkpoints": names("Moments that are kept."),
             "branches": names("Branches that wait."),
@@ -94,7 +95,7 @@ mod tests {
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(kept == served, "renew it with KSIM_GOLDEN=update cargo test --workspace the_document_in_docs");
-        for action in ["pause", "step", "until", "rewind", "back", "fork", "switch", "verdicts"] {
+        for action in ["pause", "step", "until", "rewind", "back", "fork", "switch", "begin", "drop", "verdicts"] {
             assert!(served.contains(&format!("\"{action}\"")), "{action}");
         }
     }

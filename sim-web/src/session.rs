@@ -31,6 +31,8 @@ pub struct World {
     pub player: Player,
     /// The inputs that changed it, in order.
     pub entries: Vec<Arc<Entry>>,
+    /// How it began.
+    pub(crate) origin: Arc<Player>,
     /// HTTP requests that wait for webhooks outside.
     held: BTreeMap<u64, Held>,
     held_ever: u64,
@@ -55,15 +57,19 @@ pub struct Session {
     pub world: World,
     /// How virtual time runs.
     pub clock: Clock,
-    pub(crate) origin: Player,
     pub(crate) branches: Branches,
     frontend: Frontend,
     journal: Option<Journal>,
 }
 
 impl World {
-    fn new(player: Player) -> World {
-        World { player, entries: vec![], held: BTreeMap::new(), held_ever: 0, past: vec![] }
+    fn new(origin: Arc<Player>) -> World {
+        World { player: Player::clone(&origin), entries: vec![], origin, held: BTreeMap::new(), held_ever: 0, past: vec![] }
+    }
+
+    /// The same cluster as it was when the session began, and nothing is played on it.
+    pub(crate) fn anew(&self) -> World {
+        World::new(Arc::new(Player::idle(self.origin.cluster.clone())))
     }
 
     /// The cluster.
@@ -148,9 +154,8 @@ impl Session {
     /// A session that begins with this cluster and scenario.
     pub fn new(player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
         let clock = Clock::new(speed, player.cluster.now());
-        let origin = player.clone();
-        let world = World::new(player);
-        Session { world, clock, origin, branches: Branches::default(), frontend, journal }
+        let world = World::new(Arc::new(player));
+        Session { world, clock, branches: Branches::default(), frontend, journal }
     }
 
     /// Does again what a journal holds.
@@ -192,7 +197,7 @@ impl Session {
     pub(crate) fn rewind_to(&mut self, target: SimTime) {
         let entries = std::mem::take(&mut self.world.entries);
         // From the beginning what waits for webhooks is counted anew, as the answers in the entries are.
-        self.world = self.world.back_to(target).unwrap_or_else(|| World::new(self.origin.clone()));
+        self.world = self.world.back_to(target).unwrap_or_else(|| World::new(self.world.origin.clone()));
         let done = self.world.entries.len();
         for entry in entries.into_iter().skip(done).take_while(|e| e.place.at <= target.0) {
             self.world.reach(entry.place);

@@ -13,6 +13,7 @@ pub mod profile;
 mod settings;
 mod traffic;
 mod usage;
+mod user_links;
 mod watches;
 mod webhooks;
 
@@ -31,6 +32,7 @@ pub use self::settings::Settings;
 use self::traffic::Flight;
 pub use self::traffic::{Client, HttpCall, Target};
 pub use self::usage::{Usage, Usages};
+pub use self::user_links::UserLinks;
 use self::watches::{WatchId, Watches};
 use crate::component::{ChangeType, Context, Input, WatchEvent, WatchFilter, Wish};
 use crate::credentials::Authority;
@@ -127,6 +129,8 @@ pub struct Cluster {
 
 /// When virtual time begins: 2026-01-01T00:00:00Z, plus a part of a second drawn from the seed.
 const EPOCH_SECONDS: u64 = 1_767_225_600;
+/// Whose stream tells how long commands take to start.
+const COMMANDS: ComponentId = ComponentId::User(0);
 /// How often the metrics server reads the kubelets.
 const SCRAPE_INTERVAL: Nanos = 15 * SECOND;
 /// How often the API server compacts the store (`--etcd-compaction-interval`).
@@ -135,6 +139,12 @@ const COMPACTION_INTERVAL: Nanos = 300 * SECOND;
 const STORE_TIMEOUT: Nanos = 7 * SECOND;
 
 impl Cluster {
+    /// The moment in this second at which a cluster with this seed begins: where in a second things happen decides what times
+    /// that are told in seconds show.
+    pub fn beginning(seconds: u64, seed: u64) -> SimTime {
+        SimTime(seconds * SECOND + Random::named(seed, "start").below(SECOND))
+    }
+
     /// A fresh cluster with all its parts.
     pub fn new(profile: Arc<Profile>, profiles: Arc<ProfileSet>, seed: u64) -> Cluster {
         Cluster::made(profile, profiles, seed, &Settings::default())
@@ -151,8 +161,7 @@ impl Cluster {
         if !settings.has("metrics-server") {
             Arc::make_mut(&mut profile).metrics_server = false;
         }
-        let mut chance = Random::named(seed, "start");
-        let started = settings.start.unwrap_or(SimTime(EPOCH_SECONDS * SECOND + chance.below(SECOND)));
+        let started = settings.start.unwrap_or_else(|| Cluster::beginning(EPOCH_SECONDS, seed));
         let authority = settings.authority.clone().unwrap_or_else(Authority::well_known);
         let manager_config = ManagerConfig { load_balancer: profile.load_balancer, without: settings.without.clone(), authority };
         let mut cluster = Cluster {
@@ -524,14 +533,9 @@ impl Cluster {
         Ok(Reply::PodMetrics(self.metrics.pod_metrics(namespace, &chosen)))
     }
 
-    /// How long a command takes until its first request.
-    pub fn command_latency(&mut self) -> Nanos {
-        self.profile.links.command.draw(self.links.of(&ComponentId::User(0)))
-    }
-
-    /// How long kubectl reads the schemas of groups with so many kinds.
-    pub fn schema_latency(&self, kinds: u64) -> Nanos {
-        kinds * self.profile.links.schema_per_kind * MICROSECOND
+    /// How long a command takes until its first request. kubectl reads the schemas of groups with so many kinds before that.
+    pub fn command_latency(&mut self, schema_kinds: u64) -> Nanos {
+        self.profile.links.command_starts(self.links.of(&COMMANDS), schema_kinds)
     }
 
     /// Tells the trace of something a user did.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::kubelet::{KubeletLatencies, NodeConfig, RegistryConfig};
 use crate::random::{Latency, Random};
 use crate::shipped;
-use crate::time::MICROSECOND;
+use crate::time::{MICROSECOND, Nanos};
 
 /// Everything a cluster is made from, besides the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,11 @@ impl Default for LinkLatencies {
 }
 
 impl LinkLatencies {
+    /// From a command to its first request, when it reads the schemas of groups with so many kinds.
+    pub(super) fn command_starts(&self, random: &mut Random, schema_kinds: u64) -> Nanos {
+        self.command.draw(random) + schema_kinds * self.schema_per_kind * MICROSECOND
+    }
+
     fn slow_down(&mut self, per_mille: u64) {
         for table in [&mut self.read, &mut self.commit, &mut self.answer, &mut self.watch, &mut self.command, &mut self.metrics] {
             *table = table.slower(per_mille);

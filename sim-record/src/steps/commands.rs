@@ -14,7 +14,7 @@ const GONE_TIME_MAX: u64 = 600_000_000_000;
 
 impl Session {
     pub(super) async fn get(&self, selection: &Selection, out: &mut String) -> Done<()> {
-        let (resource, found) = self.selected(selection).await?;
+        let (resource, found) = self.reads(self.selected(selection)).await?;
         found.iter().for_each(|object| out.push_str(&format!("{}\n", resource.shown(name_of(object)))));
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Session {
             options["gracePeriodSeconds"] = seconds.into();
         }
         for (path, shown) in &paths {
-            self.cluster.delete(path, &options).await?;
+            self.writes(self.cluster.delete(path, &options)).await?;
             out.push_str(&format!("{} deleted\n", shown.replacen('/', " \"", 1) + "\""));
         }
         if delete.wait { self.gone(paths.into_iter().map(|(path, _)| path).collect()).await } else { Ok(()) }
@@ -74,22 +74,22 @@ impl Session {
             PatchType::Merge => MERGE,
             PatchType::Strategic => STRATEGIC,
         };
-        let (resource, path, object) = self.one(&step.object).await?;
-        self.cluster.patch(&format!("{path}?fieldManager=kubectl-patch"), media, &step.patch).await?;
+        let (resource, path, object) = self.reads(self.one(&step.object)).await?;
+        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-patch"), media, &step.patch)).await?;
         out.push_str(&format!("{} patched\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     pub(super) async fn scale(&self, scale: &Scale, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.one(&scale.object).await?;
+        let (resource, path, object) = self.reads(self.one(&scale.object)).await?;
         let patch = json!({"spec": {"replicas": scale.replicas}});
-        self.cluster.patch(&format!("{path}/scale?fieldManager=kubectl"), MERGE, &patch).await?;
+        self.writes(self.cluster.patch(&format!("{path}/scale?fieldManager=kubectl"), MERGE, &patch)).await?;
         out.push_str(&format!("{} scaled\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     pub(super) async fn set(&self, set: &Set, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.one(&set.object).await?;
+        let (resource, path, object) = self.reads(self.one(&set.object)).await?;
         let mut containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
         for container in &mut containers {
             let name = container["name"].as_str().unwrap_or_default();
@@ -99,7 +99,7 @@ impl Session {
             set_env(container, &set.env);
         }
         let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-        self.cluster.patch(&format!("{path}?fieldManager=kubectl-set"), MERGE, &patch).await?;
+        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-set"), MERGE, &patch)).await?;
         let what = if set.image.is_empty() { "env" } else { "image" };
         out.push_str(&format!("{} {what} updated\n", resource.shown(name_of(&object))));
         Ok(())
@@ -110,7 +110,7 @@ impl Session {
         let patch = json!({"metadata": {"labels": label.labels}});
         for object in &found {
             let path = path_of(&resource, object);
-            self.cluster.patch(&format!("{path}?fieldManager=kubectl-label"), MERGE, &patch).await?;
+            self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-label"), MERGE, &patch)).await?;
             out.push_str(&format!("{} labeled\n", resource.shown(name_of(object))));
         }
         Ok(())

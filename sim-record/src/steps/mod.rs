@@ -1,5 +1,5 @@
 //! The steps of a plan as requests to the API server: the ones kubectl would send, in its order, and what it would print.
-//! Not like kubectl: no process is started, so a step's first request comes some tenths of a second earlier.
+//! Not like kubectl: no process is started; the time it takes to start is waited (`kubectl`).
 
 mod apply;
 mod commands;
@@ -10,7 +10,7 @@ pub mod shell;
 pub mod traffic;
 mod wait;
 
-use sim_core::scenario::format::Step;
+use sim_core::scenario::format::{RolloutAction, Step};
 
 use crate::plan::{Planned, What};
 use crate::session::{Done, Session, StepError};
@@ -35,7 +35,14 @@ impl Session {
             },
             What::Step(step) => {
                 let mut output = String::new();
-                match self.step(step, &mut output).await {
+                if let Some(schema_kinds) = self.plan.command(&planned.what) {
+                    self.command_starts(schema_kinds).await;
+                }
+                let done = self.step(step, &mut output).await;
+                if !is_only_requests(step) {
+                    self.user_is_here();
+                }
+                match done {
                     Ok(()) => Outcome { exit: 0, output, error: None },
                     Err(error) => failed(output, error),
                 }
@@ -65,6 +72,12 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a step is over when its requests are answered, and waits for nothing.
+fn is_only_requests(step: &Step) -> bool {
+    let waits = step.rollout.as_ref().is_some_and(|r| r.action == RolloutAction::Status) || step.delete.as_ref().is_some_and(|d| d.wait);
+    step.is_command() && step.http.is_none() && step.exec.is_none() && !waits
 }
 
 fn failed(mut output: String, error: StepError) -> Outcome {

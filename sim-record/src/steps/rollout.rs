@@ -34,8 +34,8 @@ impl Session {
     }
 
     async fn change(&self, rollout: &Rollout, media: &str, patch: &Value, done: &str, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.one(&rollout.object).await?;
-        self.cluster.patch(&format!("{path}?fieldManager=kubectl-rollout"), media, patch).await?;
+        let (resource, path, object) = self.reads(self.one(&rollout.object)).await?;
+        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-rollout"), media, patch)).await?;
         out.push_str(&format!("{} {done}\n", resource.shown(name_of(&object))));
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Session {
     async fn revisions(&self, deployment: &Value) -> Done<Vec<(i64, Value)>> {
         let namespace = deployment["metadata"]["namespace"].as_str().unwrap_or_default();
         let uid = &deployment["metadata"]["uid"];
-        let sets = self.cluster.objects(&Resource::of(Kind::ReplicaSet).path(namespace), "").await?;
+        let sets = self.reads(self.cluster.objects(&Resource::of(Kind::ReplicaSet).path(namespace), "")).await?;
         let is_owned = |set: &Value| set["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|o| o["uid"] == *uid);
         let mut found: Vec<(i64, Value)> = sets.into_iter().filter(is_owned).map(|set| (revision(&set), set)).collect();
         found.sort_by_key(|(revision, _)| *revision);
@@ -52,7 +52,7 @@ impl Session {
     }
 
     async fn undo(&self, rollout: &Rollout, out: &mut String) -> Done<()> {
-        let (_, _, object) = self.one(&rollout.object).await?;
+        let (resource, path, object) = self.one(&rollout.object).await?;
         if object["spec"]["paused"] == true {
             let text = "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again";
             return Err(StepError::Failed(text.into()));
@@ -68,7 +68,9 @@ impl Session {
             labels.remove(HASH);
         }
         let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-        self.change(rollout, JSON_PATCH, &patch, "rolled back", out).await
+        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-rollout"), JSON_PATCH, &patch)).await?;
+        out.push_str(&format!("{} rolled back\n", resource.shown(name_of(&object))));
+        Ok(())
     }
 
     async fn history(&self, rollout: &Rollout, out: &mut String) -> Done<()> {

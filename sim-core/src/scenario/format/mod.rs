@@ -217,3 +217,10 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expectation>,
 }
+
+impl Step {
+    /// Whether a program is started for it, such as kubectl, which takes its time before it does anything.
+    pub fn is_command(&self) -> bool {
+        self.fault.is_none() && self.load.is_none() && self.wait.is_none() && self.expect.is_none()
+    }
+}

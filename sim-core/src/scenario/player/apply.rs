@@ -10,7 +10,6 @@ use super::script::{Task, Then, ask};
 use super::unsimulated::unsimulated;
 use super::{Done, Player, StepError};
 use crate::scenario::format::Apply;
-use crate::time::Nanos;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const MANAGER: &str = "kubectl-client-side-apply";
@@ -39,17 +38,9 @@ impl Player {
         flatten_lists(values)
     }
 
-    /// How long kubectl reads schemas before it sends anything: the OpenAPI document of each group version among the manifests, the
-    /// longer the more kinds the group has.
-    /// Source: kubectl pkg/cmd/apply/apply.go (`Validator`), cli-runtime pkg/resource/query_param_verifier_v3.go.
-    pub(super) fn schema_latency(&self, apply: &Apply) -> Nanos {
-        let versions: BTreeSet<String> = self.manifests_of(apply).iter().map(|m| text(m, "/apiVersion")).collect();
-        let kinds = |version: &String| {
-            let group = version.split_once('/').map_or("", |(group, _)| group);
-            Kind::ALL.iter().filter(|k| k.resource().group == group).count().max(1) as u64
-        };
-        let kinds = versions.iter().map(kinds).sum();
-        self.cluster.schema_latency(kinds)
+    /// How many kinds the schemas tell of that `kubectl apply` reads before it sends anything.
+    pub(super) fn schema_kinds(&self, apply: &Apply) -> u64 {
+        schema_kinds(self.manifests_of(apply).iter())
     }
 
     pub(super) fn apply_manifest(&mut self, mut manifest: Value, apply: &Apply) -> Done<()> {
@@ -125,6 +116,18 @@ impl Player {
             self.warn(format!("{}: {field} is accepted but not simulated", object.key()));
         }
     }
+}
+
+/// How many kinds the schemas tell of that `kubectl apply` reads before it sends anything: it asks for the OpenAPI document of each
+/// group version among the manifests, and the more kinds a group has, the longer that takes.
+/// Source: kubectl pkg/cmd/apply/apply.go (`Validator`), cli-runtime pkg/resource/query_param_verifier_v3.go.
+pub fn schema_kinds<'a>(manifests: impl Iterator<Item = &'a Value>) -> u64 {
+    let versions: BTreeSet<String> = manifests.map(|m| text(m, "/apiVersion")).collect();
+    let kinds = |version: &String| {
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        Kind::ALL.iter().filter(|k| k.resource().group == group).count().max(1) as u64
+    };
+    versions.iter().map(kinds).sum()
 }
 
 /// What kubectl prints when an object is applied.

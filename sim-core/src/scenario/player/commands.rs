@@ -36,10 +36,10 @@ impl Player {
         self.begin(&text, self.line());
         (self.script.text, self.script.output) = (text, String::new());
         self.plan([Task::Do(number), Task::End]);
-        if needs_kubectl(step) {
-            let starts = self.cluster.command_latency();
-            let reads = step.apply.as_ref().map_or(0, |apply| self.schema_latency(apply));
-            self.pause(self.cluster.now().plus(starts + reads));
+        if step.is_command() {
+            let schema_kinds = step.apply.as_ref().map_or(0, |apply| self.schema_kinds(apply));
+            let starts = self.cluster.command_latency(schema_kinds);
+            self.pause(self.cluster.now().plus(starts));
         }
         Ok(())
     }
@@ -430,10 +430,6 @@ fn rollout_state(object: &Object) -> Option<String> {
 fn on_node(object: &Object, node: &str) -> bool {
     let Object::Pod(pod) = object else { return false };
     pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) == Some(node)
-}
-
-fn needs_kubectl(step: &Step) -> bool {
-    step.fault.is_none() && step.load.is_none() && step.wait.is_none()
 }
 
 /// The namespace meant when none is named, for other steps.

@@ -24,6 +24,7 @@ use serde_json::Value;
 use sim_apimachinery::yaml::Document;
 use sim_apimachinery::{ObjectKey, Status};
 
+pub use self::apply::schema_kinds;
 pub use self::command_text::describe;
 pub use self::conditions::{difference, like_text};
 
@@ -39,7 +40,7 @@ use crate::time::{MINUTE, Nanos, SimTime};
 use crate::trace::{BEGINNING, StepId, What};
 
 /// The user's number among the cluster's users.
-const USER: u32 = 1;
+pub const USER: u32 = 1;
 /// How long a wait waits if nothing is said.
 const WAIT_TIMEOUT: Nanos = MINUTE;
 

@@ -1,0 +1,117 @@
+//! A cluster that `ksim serve` simulates, by its control API: what its clock does, and a branch of it for a recording.
+//! In the branch nothing has happened yet, as at the beginning of `ksim run` with the same seed, so that the two tell the same;
+//! what was there before waits meanwhile, and comes back untouched when the branch is left.
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, JSON};
+use crate::failure::{ApiError, Failure};
+use crate::session::Made;
+
+/// The path of the control API.
+const CONTROL: &str = "/ksim/v1/control";
+
+/// How a simulated cluster stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulated {
+    /// Its seed of chance.
+    pub seed: u64,
+    /// How many times faster than real time its clock runs; nothing if it stands still or runs as fast as it can.
+    pub speed: Option<f64>,
+    /// The same in the server's words.
+    pub speed_told: String,
+    /// The branch that is live.
+    pub branch: String,
+}
+
+impl Simulated {
+    /// Asks whether a cluster is a simulated one whose clock and branches may be used.
+    pub async fn find(cluster: &Cluster) -> Result<Option<Simulated>, ApiError> {
+        match cluster.get(CONTROL).await {
+            Ok(status) => Ok(Simulated::of(&status)),
+            // Any other server, or one who asks is not its administrator.
+            Err(ApiError::Refused { .. }) => Ok(None),
+            Err(lost) => Err(lost),
+        }
+    }
+
+    fn of(status: &Value) -> Option<Simulated> {
+        let speed_told = status["speed"].as_str()?.to_owned();
+        let speed = speed_told.parse().ok().filter(|speed| *speed > 0.0);
+        Some(Simulated { seed: status["seed"].as_u64()?, speed, speed_told, branch: status["branch"].as_str()?.to_owned() })
+    }
+
+    /// What there is to leave once the branch with this name is begun.
+    pub fn branch(&self, name: &str) -> Made {
+        Made::Branch { name: name.to_owned(), before: self.branch.clone(), speed: self.speed_told.clone() }
+    }
+
+    /// The speed of a recording in the cluster as it stands: its clock's.
+    pub fn speed_here(&self, given: Option<f64>) -> Result<f64, Failure> {
+        match (self.speed, given) {
+            (None, _) => Err(Failure::Input(format!(
+                "the time of this simulated cluster is {}: what happens when cannot be recorded (ksim ctl speed 1)",
+                self.speed_told
+            ))),
+            (Some(own), Some(given)) if own != given => {
+                Err(Failure::Input(format!("--speed {given}, but the clock of this simulated cluster runs at {own}")))
+            }
+            (Some(own), _) => Ok(own),
+        }
+    }
+}
+
+/// Begins a branch, whose time stands still.
+pub async fn begin(cluster: &Cluster, name: &str) -> Result<(), ApiError> {
+    act(cluster, &json!("pause")).await?;
+    act(cluster, &json!({"begin": name})).await
+}
+
+/// Lets time run; gives the moment at which it began to.
+pub async fn run(cluster: &Cluster, speed: f64) -> Result<Instant, ApiError> {
+    let asked = Instant::now();
+    act(cluster, &json!({"speed": speed.to_string()})).await?;
+    Ok(asked + asked.elapsed() / 2)
+}
+
+/// Goes back to the branch that was live before, whose time runs as it did, and forgets the one that was begun.
+pub async fn leave(cluster: &Cluster, name: &str, before: &str, speed: &str) -> Result<(), ApiError> {
+    act(cluster, &json!("pause")).await?;
+    act(cluster, &json!({"switch": before})).await?;
+    match act(cluster, &json!({"drop": name})).await {
+        // It was never begun.
+        Err(ApiError::Refused { .. }) => {}
+        dropped => dropped?,
+    }
+    act(cluster, &json!({"speed": speed})).await
+}
+
+async fn act(cluster: &Cluster, action: &Value) -> Result<(), ApiError> {
+    cluster.send(Method::POST, CONTROL, JSON, action).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(speed: &str) -> Simulated {
+        Simulated::of(&json!({"seed": 3, "speed": speed, "branch": "main"})).expect("it is one")
+    }
+
+    #[test]
+    fn a_clock_that_does_not_run_evenly_cannot_be_recorded_here() {
+        for told in ["paused", "max"] {
+            assert!(standing(told).speed_here(Some(1.0)).is_err(), "{told}");
+        }
+        assert_eq!(standing("2.5").speed_here(None), Ok(2.5));
+        assert_eq!(standing("2.5").speed_here(Some(2.5)), Ok(2.5));
+        assert!(standing("2.5").speed_here(Some(1.0)).is_err());
+    }
+
+    #[test]
+    fn other_servers_are_not_simulated() {
+        assert_eq!(Simulated::of(&json!({"kind": "Status"})), None);
+    }
+}
