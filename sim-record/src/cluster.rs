@@ -26,6 +26,9 @@ const PAGE: usize = 500;
 /// How the recorder names itself.
 pub const AGENT: &str = concat!("ksim-record/", env!("CARGO_PKG_VERSION"));
 
+/// The header that tells `ksim serve` when a request takes effect.
+const MOMENT: HeaderName = HeaderName::from_static("ksim-at");
+
 /// Merge patches (RFC 7386).
 pub const MERGE: &str = "application/merge-patch+json";
 /// JSON patches (RFC 6902).
@@ -42,6 +45,8 @@ pub const JSON: &str = "application/json";
 pub struct Cluster {
     client: Client,
     address: String,
+    /// When requests take effect, if that is said.
+    moment: Option<u64>,
 }
 
 /// An answer of any status.
@@ -83,7 +88,12 @@ impl Cluster {
         config.default_retry = false;
         config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let client = Client::try_from(config).map_err(|e| Failure::Input(format!("{address}: {}", causes(&e))))?;
-        Ok(Cluster { client, address })
+        Ok(Cluster { client, address, moment: None })
+    }
+
+    /// The same cluster, if it is a simulated one: requests take effect so many nanoseconds after its session began.
+    pub fn at(&self, moment: u64) -> Cluster {
+        Cluster { moment: Some(moment), ..self.clone() }
     }
 
     /// Where it is.
@@ -125,6 +135,9 @@ impl Cluster {
             let told = || self.unreachable(&format!("the header {name} cannot be sent"));
             let value = HeaderValue::from_str(&value).map_err(|_| told())?;
             request.headers_mut().insert(HeaderName::try_from(&name).map_err(|_| told())?, value);
+        }
+        if let Some(moment) = self.moment {
+            request.headers_mut().insert(MOMENT, HeaderValue::from(moment));
         }
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static(JSON));
         let answer = self.client.send(request).await.map_err(|e| match e {

@@ -1,26 +1,35 @@
 //! The time that kubectl takes. A step is done by plain requests, without a program that starts and reads schemas, so that
 //! time is waited instead, as long as the scenario's cluster profile says: else every change would come too early, in the
-//! recording of a real cluster as in that of a simulated one. A simulated cluster answers at once; the ways of requests and
-//! answers are then waited as well. The numbers are those `ksim run` draws with the same seed.
+//! recording of a real cluster as in that of a simulated one. A simulated cluster answers at once: the ways of requests and
+//! answers are then counted as well, and each request names the moment at which it takes effect, so that nothing depends on when
+//! this machine came to send it. The numbers are those `ksim run` draws with the same seed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use sim_core::cluster::UserLinks;
+use sim_core::scenario::format::{RolloutAction, Step};
 use sim_core::scenario::{USER, profile};
 use tokio::time::Instant;
 
-use crate::plan::{Plan, What};
-use crate::session::Session;
-use crate::simulated::Simulated;
+use crate::cluster::Cluster;
+use crate::plan::{Plan, Planned, What};
+use crate::session::{Done, Session};
+use crate::simulated::{self, Running, Simulated};
+
+/// How long before its moment a request is sent to a simulated cluster.
+const AHEAD: Duration = Duration::from_millis(50);
 
 /// The user of a recording: the links to the cluster, and how far the user is.
 pub struct Kubectl {
     /// Nothing for a file of commands: there kubectl itself is run.
     links: Option<Mutex<UserLinks>>,
-    answers_at_once: bool,
-    /// The moment the user has come to. It goes on by what things take, not by when this machine came to do them, so that small
-    /// delays do not add up.
-    at: Mutex<Instant>,
+    is_simulated: bool,
+    /// The clock when the first step could begin.
+    began: OnceLock<Running>,
+    /// How far the user is, in nanoseconds of the cluster's time since then. It goes on by what things take, not by when this
+    /// machine came to do them, so that small delays do not add up.
+    at: Mutex<u64>,
 }
 
 impl Kubectl {
@@ -30,65 +39,124 @@ impl Kubectl {
             let seed = simulated.map_or(loaded.scenario.seed, |s| s.seed);
             profile(&loaded.scenario.cluster).map(|profile| Mutex::new(UserLinks::new(&profile, seed, USER)))
         });
-        Ok(Kubectl { links: links.transpose()?, answers_at_once: simulated.is_some(), at: Mutex::new(Instant::now()) })
+        Ok(Kubectl { links: links.transpose()?, is_simulated: simulated.is_some(), began: OnceLock::new(), at: Mutex::new(0) })
+    }
+
+    /// The user begins now.
+    pub fn begin(&self, clock: Running) {
+        _ = self.began.set(clock);
     }
 
     fn draw(&self, what: impl FnOnce(&mut UserLinks) -> u64) -> u64 {
         self.links.as_ref().map_or(0, |links| what(&mut lock(links)))
     }
+
+    fn began(&self) -> Running {
+        *self.began.get_or_init(|| Running { at: Instant::now(), elapsed: 0 })
+    }
+
+    fn passes(&self, nanos: u64) -> u64 {
+        let mut at = lock(&self.at);
+        *at += nanos;
+        *at
+    }
 }
 
 impl Session {
-    /// The moment the user has come to.
-    pub fn user_at(&self) -> Instant {
+    /// Whether the cluster is a simulated one.
+    pub fn is_simulated(&self) -> bool {
+        self.kubectl.is_simulated
+    }
+
+    /// How far the user is, in nanoseconds of the cluster's time since the first step could begin.
+    pub fn user_at(&self) -> u64 {
         *lock(&self.kubectl.at)
     }
 
     /// The user does nothing until then.
-    pub async fn user_waits(&self, until: Instant) {
+    pub async fn user_waits(&self, until: u64) {
         let until = {
             let mut at = lock(&self.kubectl.at);
             *at = until.max(*at);
             *at
         };
-        tokio::time::sleep_until(until).await;
+        tokio::time::sleep_until(self.machine_time(until)).await;
     }
 
-    /// The user has waited for something that came now.
+    /// What the user waited for has come now.
     pub fn user_is_here(&self) {
+        let passed = self.kubectl.began().at.elapsed().as_secs_f64() * self.speed * 1e9;
         let mut at = lock(&self.kubectl.at);
-        *at = Instant::now().max(*at);
+        *at = (passed as u64).max(*at);
+    }
+
+    /// The time of a step comes. Is it a command to a simulated cluster, time is held there, and goes on with its requests.
+    pub async fn step_comes(&self, planned: &Planned) -> Done<()> {
+        let at = planned.at.unwrap_or(self.user_at() + planned.after.unwrap_or(0)).max(self.user_at());
+        if self.is_held(planned) {
+            self.comes(at).await;
+            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+        }
+        self.user_waits(at).await;
+        Ok(())
+    }
+
+    /// The last request of a step is answered: time goes on, and the step is over when its answer has come.
+    pub async fn step_goes(&self, planned: &Planned) -> Done<()> {
+        if self.is_held(planned) {
+            simulated::release(&self.cluster).await?;
+        }
+        self.user_waits(self.user_at()).await;
+        Ok(())
+    }
+
+    /// Whether time is held for a step: it consists of requests, the moments of which are known.
+    pub fn is_held(&self, planned: &Planned) -> bool {
+        matches!(&planned.what, What::Step(step) if step.is_command() && !self.is_awaited(step))
+    }
+
+    /// Whether the end of a step is not known before it comes.
+    pub fn is_awaited(&self, step: &Step) -> bool {
+        let waits =
+            step.rollout.as_ref().is_some_and(|r| r.action == RolloutAction::Status) || step.delete.as_ref().is_some_and(|d| d.wait);
+        waits || step.wait.is_some() || step.http.is_some() || step.exec.is_some() || !self.is_simulated()
     }
 
     /// Waits as long as kubectl takes to start, and to read the schemas for what it applies.
     pub async fn command_starts(&self, schema_kinds: u64) {
-        self.passes(self.kubectl.draw(|links| links.command_starts(schema_kinds))).await;
+        let at = self.kubectl.passes(self.kubectl.draw(|links| links.command_starts(schema_kinds)));
+        self.comes(at).await;
     }
 
-    /// A request of kubectl that reads.
-    pub async fn reads<T>(&self, request: impl Future<Output = T>) -> T {
-        self.asks(true, request).await
+    /// The cluster for kubectl's next request, which reads.
+    pub async fn reading(&self) -> Cluster {
+        self.asked(true).await
     }
 
-    /// A request of kubectl that changes something.
-    pub async fn writes<T>(&self, request: impl Future<Output = T>) -> T {
-        self.asks(false, request).await
+    /// The cluster for kubectl's next request, which changes something.
+    pub async fn writing(&self) -> Cluster {
+        self.asked(false).await
     }
 
-    async fn asks<T>(&self, reads: bool, request: impl Future<Output = T>) -> T {
-        if !self.kubectl.answers_at_once {
-            let answer = request.await;
-            self.user_is_here();
-            return answer;
+    async fn asked(&self, reads: bool) -> Cluster {
+        if !self.kubectl.is_simulated {
+            return self.cluster.clone();
         }
-        self.passes(self.kubectl.draw(|links| links.request(reads))).await;
-        let answer = request.await;
-        self.passes(self.kubectl.draw(UserLinks::answer)).await;
-        answer
+        let at = self.kubectl.passes(self.kubectl.draw(|links| links.request(reads)));
+        self.kubectl.passes(self.kubectl.draw(UserLinks::answer));
+        self.comes(at).await;
+        self.cluster.at(self.kubectl.began().elapsed + at)
     }
 
-    async fn passes(&self, nanos: u64) {
-        self.user_waits(self.user_at() + self.wall(nanos)).await;
+    /// A moment comes; for a simulated cluster it suffices that it will come soon.
+    async fn comes(&self, at: u64) {
+        let ahead = if self.kubectl.is_simulated { AHEAD } else { Duration::ZERO };
+        let at = self.machine_time(at);
+        tokio::time::sleep_until(at.checked_sub(ahead).unwrap_or(at)).await;
+    }
+
+    fn machine_time(&self, at: u64) -> Instant {
+        self.kubectl.began().at + self.wall(at)
     }
 }
 

@@ -16,12 +16,12 @@ use crate::failure::Failure;
 use crate::kubectl::Kubectl;
 use crate::namespace::{self, Found};
 use crate::objections::{self, Objection};
-use crate::plan::{self, Plan, Planned, What};
+use crate::plan::{self, Plan, What};
 use crate::recording::Recording;
 use crate::resource::built_in;
 use crate::scrub::Renaming;
 use crate::session::{Made, Session, StepError};
-use crate::simulated::{self, Simulated};
+use crate::simulated::{self, Running, Simulated};
 use crate::steps::{shell, traffic::Figures};
 use crate::watches::{Sinks, Target, Watch, targets};
 use crate::{Options, Recorded, audit, cleanup, rights};
@@ -186,7 +186,10 @@ impl Work<'_> {
         self.kept.made.lock().unwrap_or_else(PoisonError::into_inner).push(simulated.branch(&name));
         simulated::begin(&self.cluster, &name).await?;
         (self.tell)(&format!("in a branch of this simulated cluster, which begins as `ksim run --seed {}` does;", simulated.seed));
-        (self.tell)(&format!("its other clients see that branch until the recording is over, then {} again (--here: as it stands)", simulated.branch));
+        (self.tell)(&format!(
+            "its other clients see that branch until the recording is over, then {} again (--here: as it stands)",
+            simulated.branch
+        ));
         Ok(Some(name))
     }
 
@@ -293,8 +296,7 @@ impl Work<'_> {
         }
         let (choice, kubeconfig) = shell::Choice::write(&self.chosen, namespace).map_err(Failure::Input)?;
         let pair = |name: &str, value: String| (name.to_owned(), value);
-        let mut variables =
-            vec![pair("KUBECONFIG", kubeconfig), pair("NS", namespace.to_owned()), pair("SPEED", speed.to_string())];
+        let mut variables = vec![pair("KUBECONFIG", kubeconfig), pair("NS", namespace.to_owned()), pair("SPEED", speed.to_string())];
         variables.extend(shell::manifests(&self.plan.folder).map(|m| pair("M", m.display().to_string())));
         Ok((Some(choice), variables))
     }
@@ -305,10 +307,20 @@ type Variables = Vec<(String, String)>;
 
 /// Does the steps at their times.
 async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
-    let began = if stands_still { simulated::run(&session.cluster, session.speed).await? } else { Instant::now() };
-    session.recording.start(began);
+    let clock = match (stands_still, session.is_simulated()) {
+        (true, _) => {
+            if let Some(first) = session.plan.steps.first().filter(|first| session.is_held(first)) {
+                simulated::hold(&session.cluster, first.at.unwrap_or(0)).await?;
+            }
+            simulated::run(&session.cluster, session.speed).await?
+        }
+        (false, true) => simulated::look(&session.cluster).await?,
+        (false, false) => Running { at: Instant::now(), elapsed: 0 },
+    };
+    session.kubectl.begin(clock);
+    session.recording.start(clock.at);
     let limit = session.plan.time_limit.map(|limit| session.wall(limit));
-    let steps = play_steps(session, began, tell);
+    let steps = play_steps(session, tell);
     match limit {
         Some(limit) => match tokio::time::timeout(limit, steps).await {
             Ok(played) => played,
@@ -318,11 +330,11 @@ async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + Sync
     }
 }
 
-async fn play_steps(session: &Session, began: Instant, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
+async fn play_steps(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
     let mut failed_commands = 0;
     for planned in &session.plan.steps {
-        wait_for(session, began, planned).await;
-        tell(&format!("{:8.3}s {}", began.elapsed().as_secs_f64() * session.speed, planned.text));
+        session.step_comes(planned).await?;
+        tell(&format!("{:8.3}s {}", session.user_at() as f64 / 1e9, planned.text));
         session.recording.action(&planned.text);
         let outcome = session.perform(planned).await;
         session.recording.done(&planned.text, outcome.exit, &outcome.output);
@@ -339,16 +351,8 @@ async fn play_steps(session: &Session, began: Instant, tell: &(dyn Fn(&str) + Sy
             return Err(Failure::Limit(why));
         }
     }
-    session.user_waits(session.user_at() + session.wall(session.plan.settle)).await;
+    session.user_waits(session.user_at() + session.plan.settle).await;
     Ok(failed_commands)
-}
-
-async fn wait_for(session: &Session, began: Instant, planned: &Planned) {
-    let at = match (planned.at, planned.after) {
-        (Some(at), _) => began + session.wall(at),
-        (None, after) => session.user_at() + session.wall(after.unwrap_or(0)),
-    };
-    session.user_waits(at).await;
 }
 
 async fn until_lost(mut lost: watch::Receiver<Option<Failure>>) -> Failure {

@@ -115,16 +115,16 @@ impl Session {
         }
     }
 
-    /// The objects a selection means now, in order of their names.
-    pub async fn selected(&self, selection: &Selection) -> Done<(Resource, Vec<Value>)> {
-        let resource = resource::of_word(&self.cluster, &selection.kind).await?;
+    /// The objects a selection means, in order of their names, as the cluster is asked for them.
+    pub async fn selected(&self, cluster: &Cluster, selection: &Selection) -> Done<(Resource, Vec<Value>)> {
+        let resource = resource::of_word(cluster, &selection.kind).await?;
         let path = resource.path(&self.namespace(selection.namespace.as_deref()));
         let found = match &selection.name {
-            Some(name) => match self.cluster.get(&format!("{path}/{name}")).await {
+            Some(name) => match cluster.get(&format!("{path}/{name}")).await {
                 Err(error) if error.is_not_found() => vec![],
                 found => vec![found?],
             },
-            None => self.cluster.objects(&path, selection.selector.as_deref().unwrap_or_default()).await?,
+            None => cluster.objects(&path, selection.selector.as_deref().unwrap_or_default()).await?,
         };
         let found = match selection.index {
             Some(index) => found.into_iter().skip(index).take(1).collect(),
@@ -134,8 +134,8 @@ impl Session {
     }
 
     /// The one object a selection means, with its path.
-    pub async fn one(&self, selection: &Selection) -> Done<(Resource, String, Value)> {
-        let (resource, found) = self.selected(selection).await?;
+    pub async fn one(&self, cluster: &Cluster, selection: &Selection) -> Done<(Resource, String, Value)> {
+        let (resource, found) = self.selected(cluster, selection).await?;
         let Some(object) = found.into_iter().next() else {
             let what = selection.name.clone().or_else(|| selection.selector.clone()).unwrap_or_default();
             return Err(StepError::Failed(format!("Error from server (NotFound): {} \"{what}\" not found", selection.kind)));
@@ -153,7 +153,7 @@ impl Session {
             selector: pods.selector.clone(),
             index: pods.index,
         };
-        let (_, found) = self.selected(&selection).await?;
+        let (_, found) = self.selected(&self.cluster, &selection).await?;
         if found.is_empty() { Err(StepError::Failed("no pod matches".into())) } else { Ok(found) }
     }
 }

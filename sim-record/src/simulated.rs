@@ -66,30 +66,64 @@ impl Simulated {
 /// Begins a branch, whose time stands still.
 pub async fn begin(cluster: &Cluster, name: &str) -> Result<(), ApiError> {
     act(cluster, &json!("pause")).await?;
-    act(cluster, &json!({"begin": name})).await
+    act(cluster, &json!({"begin": name})).await?;
+    Ok(())
 }
 
-/// Lets time run; gives the moment at which it began to.
-pub async fn run(cluster: &Cluster, speed: f64) -> Result<Instant, ApiError> {
-    let asked = Instant::now();
-    act(cluster, &json!({"speed": speed.to_string()})).await?;
-    Ok(asked + asked.elapsed() / 2)
+/// Lets time go no further than so many nanoseconds after the session began, and the moments of requests.
+pub async fn hold(cluster: &Cluster, nanos: u64) -> Result<(), ApiError> {
+    act(cluster, &json!({"hold": {"nanos": nanos}})).await?;
+    Ok(())
+}
+
+/// Lets time go on.
+pub async fn release(cluster: &Cluster) -> Result<(), ApiError> {
+    act(cluster, &json!("release")).await?;
+    Ok(())
+}
+
+/// A simulated clock that runs: where it was at a moment of this machine's.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// The moment.
+    pub at: Instant,
+    /// How long the session had lasted then, in nanoseconds of its own time.
+    pub elapsed: u64,
+}
+
+/// Lets time run.
+pub async fn run(cluster: &Cluster, speed: f64) -> Result<Running, ApiError> {
+    running(act(cluster, &json!({"speed": speed.to_string()}))).await
+}
+
+/// Looks where the clock is.
+pub async fn look(cluster: &Cluster) -> Result<Running, ApiError> {
+    running(cluster.get(CONTROL)).await
+}
+
+async fn running(asked: impl Future<Output = Result<Value, ApiError>>) -> Result<Running, ApiError> {
+    let begun = Instant::now();
+    let status = asked.await?;
+    let seconds = status["elapsedSeconds"].as_f64().unwrap_or(0.0);
+    Ok(Running { at: begun + begun.elapsed() / 2, elapsed: (seconds * 1e9).round() as u64 })
 }
 
 /// Goes back to the branch that was live before, whose time runs as it did, and forgets the one that was begun.
 pub async fn leave(cluster: &Cluster, name: &str, before: &str, speed: &str) -> Result<(), ApiError> {
+    release(cluster).await?;
     act(cluster, &json!("pause")).await?;
     act(cluster, &json!({"switch": before})).await?;
     match act(cluster, &json!({"drop": name})).await {
         // It was never begun.
         Err(ApiError::Refused { .. }) => {}
-        dropped => dropped?,
+        dropped => _ = dropped?,
     }
-    act(cluster, &json!({"speed": speed})).await
+    act(cluster, &json!({"speed": speed})).await?;
+    Ok(())
 }
 
-async fn act(cluster: &Cluster, action: &Value) -> Result<(), ApiError> {
-    cluster.send(Method::POST, CONTROL, JSON, action).await.map(|_| ())
+async fn act(cluster: &Cluster, action: &Value) -> Result<Value, ApiError> {
+    cluster.send(Method::POST, CONTROL, JSON, action).await
 }
 
 #[cfg(test)]

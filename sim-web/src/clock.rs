@@ -52,12 +52,17 @@ pub struct Clock {
     speed: Speed,
     real: Instant,
     virtual_time: SimTime,
+    /// Virtual time is held at a moment, since this real one.
+    held: Option<(SimTime, Instant)>,
 }
+
+/// For how long virtual time is held for somebody who says nothing more.
+const HOLD_MAX: Duration = Duration::from_secs(5);
 
 impl Clock {
     /// A clock that shows `now` and runs from here on.
     pub fn new(speed: Speed, now: SimTime) -> Clock {
-        Clock { speed, real: Instant::now(), virtual_time: now }
+        Clock { speed, real: Instant::now(), virtual_time: now, held: None }
     }
 
     /// The speed.
@@ -67,19 +72,41 @@ impl Clock {
 
     /// Runs on from `now` at another speed.
     pub fn set(&mut self, speed: Speed, now: SimTime) {
-        *self = Clock::new(speed, now);
+        *self = Clock { held: self.held, ..Clock::new(speed, now) };
+    }
+
+    /// Virtual time does not go beyond a moment until it is released; then it is where it would have been.
+    pub fn hold(&mut self, at: SimTime) {
+        self.held = Some((at, Instant::now()));
+    }
+
+    /// If virtual time is held, it may go on up to here.
+    pub fn hold_on(&mut self, at: SimTime) {
+        if let Some(held) = self.holds() {
+            self.hold(held.max(at));
+        }
+    }
+
+    /// Virtual time is held no more.
+    pub fn release(&mut self) {
+        self.held = None;
+    }
+
+    fn holds(&self) -> Option<SimTime> {
+        self.held.filter(|(_, since)| since.elapsed() < HOLD_MAX).map(|(at, _)| at)
     }
 
     /// The moment up to which virtual time may have run; `None` for as far as it likes.
     pub fn target(&self) -> Option<SimTime> {
-        match self.speed {
+        let free = match self.speed {
             Speed::Paused => Some(self.virtual_time),
             Speed::Max => None,
             Speed::Milli(milli) => {
                 let passed = self.real.elapsed().as_nanos().saturating_mul(u128::from(milli)) / 1000;
                 Some(self.virtual_time.plus(u64::try_from(passed).unwrap_or(u64::MAX / 4)))
             }
-        }
+        };
+        [free, self.holds()].into_iter().flatten().min()
     }
 
     /// How long to wait, in real time, until virtual time may be `at`.
@@ -136,6 +163,20 @@ mod tests {
         for wrong in ["-1", "fast", "", "NaN", "inf", "1e99"] {
             assert!(wrong.parse::<Speed>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_held_goes_as_far_as_it_may_and_then_makes_up_for_it() {
+        let mut clock = Clock::new(Speed::Milli(1_000_000_000), SimTime(0));
+        clock.hold_on(SimTime(9));
+        clock.hold(SimTime(5));
+        std::thread::sleep(Duration::from_millis(1));
+        assert_eq!(clock.target(), Some(SimTime(5)));
+        clock.hold_on(SimTime(7));
+        clock.set(Speed::Max, SimTime(5));
+        assert_eq!(clock.target(), Some(SimTime(7)));
+        clock.release();
+        assert_eq!(clock.target(), None);
     }
 
     #[test]

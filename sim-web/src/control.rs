@@ -38,6 +38,14 @@ pub enum Action {
     Resume,
     /// Virtual time runs at this speed: a number, `max` or `paused`.
     Speed(String),
+    /// Virtual time does not go beyond so many nanoseconds after the session began, until `release`, or until nothing is heard
+    /// for five seconds; requests that name their moment (`Ksim-At`) move it on to that.
+    Hold {
+        /// How far it may go.
+        nanos: u64,
+    },
+    /// Virtual time is held no more, and is soon where it would have been.
+    Release,
     /// Handles so many events, wherever they lie; virtual time stands still afterwards.
     Step {
         /// How many.
@@ -102,7 +110,7 @@ fn default_namespace() -> String {
 impl Action {
     /// Whether it changes nothing, so that it need not be done again when the session is.
     pub fn only_looks(&self) -> bool {
-        matches!(self, Action::Status | Action::Digest | Action::Verdicts)
+        matches!(self, Action::Status | Action::Digest | Action::Verdicts | Action::Hold { .. } | Action::Release)
     }
 
     /// Whether another world takes the place of the present one, so that what watchers know may never have been.
@@ -144,6 +152,8 @@ impl Session {
     pub(crate) fn act(&mut self, action: &Action) -> Result<Value, String> {
         match action {
             Action::Status => {}
+            Action::Hold { nanos } => self.clock.hold(self.world.origin.cluster.now().plus(*nanos)),
+            Action::Release => self.clock.release(),
             Action::Digest => return Ok(json!({"digest": format!("{:016x}", crate::session::digest(self.world.cluster()))})),
             Action::Verdicts => return Ok(crate::story::verdicts(&self.world.player)),
             Action::Pause => self.pause(),
@@ -153,11 +163,14 @@ impl Session {
                 Speed::Paused => self.pause(),
                 speed => self.clock.set(speed, self.world.now()),
             },
-            Action::Step { .. } | Action::NextChange | Action::Jump { .. } | Action::Until(_) => self.move_on(action)?,
+            Action::Step { .. } | Action::NextChange | Action::Jump { .. } | Action::Until(_) => {
+                let moved = self.move_on(action);
+                self.clock.set(self.clock.speed(), self.world.now());
+                moved?;
+            }
             Action::Fault(fault) => sim_core::scenario::inject_fault(&mut self.world.player, fault)?,
             _ => self.change_world(action)?,
         }
-        self.clock.set(self.clock.speed(), self.world.now());
         Ok(self.status())
     }
 
@@ -225,6 +238,7 @@ impl Session {
             }
             _ => {}
         }
+        self.clock.set(self.clock.speed(), self.world.now());
         Ok(())
     }
 

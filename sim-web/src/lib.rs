@@ -3,6 +3,7 @@
 //! from outside is written down with the moment it took effect (`journal`), so a session can be replayed to the same state.
 //! Loopback is the default; a request needs a token, a Host that is ours, and, from a browser, an Origin that is ours.
 
+mod appointments;
 mod begin;
 mod certificates;
 mod channels;

@@ -29,7 +29,7 @@ use crate::story::ScenarioFile;
 use crate::upgrade::{self, Upgrade};
 use crate::view::Wanted;
 use crate::webhooks::Waiting;
-use crate::{certificates, client_certificates, kubeconfig, page, tokens, webhooks};
+use crate::{appointments, certificates, client_certificates, kubeconfig, page, tokens, webhooks};
 
 /// A body may have this many bytes; one more is read to see that there are more.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -306,8 +306,12 @@ async fn metrics(server: &Server) -> Response<Body> {
 }
 
 async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Response<Body> {
+    let at = match appointments::moment(&request) {
+        Ok(at) => at,
+        Err(why) => return refuse(&Status::new(Reason::BadRequest, why)),
+    };
     let (sender, receiver) = oneshot::channel();
-    if !server.simulation.send(Command::Http(Box::new(request), sender)) {
+    if !server.simulation.send(Command::Http { request: Box::new(request), at, reply: sender }) {
         return too_busy();
     }
     match tokio::time::timeout(ANSWER_TIME_MAX, receiver).await {

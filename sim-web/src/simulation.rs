@@ -15,6 +15,7 @@ use sim_core::time::SimTime;
 use sim_workload::{Given, LogLine, Told};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::appointments::Appointments;
 use crate::certificates::ClusterTime;
 use crate::clock::{Speed, Stopwatch};
 use crate::control::Action;
@@ -45,8 +46,8 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 
 /// What the async side asks of the thread.
 pub enum Command {
-    /// A request of the API.
-    Http(Box<Request>, oneshot::Sender<Reply>),
+    /// A request of the API; `at` is when it takes effect, in nanoseconds since the session began, if not at once.
+    Http { request: Box<Request>, at: Option<u64>, reply: oneshot::Sender<Reply> },
     /// A request of the control API.
     Control(Action, oneshot::Sender<Result<serde_json::Value, String>>),
     /// Begin a command in a container: its number, or why it cannot be started.
@@ -149,6 +150,8 @@ pub struct Simulation {
     ticked_at: Place,
     narrator: Narrator,
     viewer: Viewer,
+    /// Requests that wait for their moment.
+    appointments: Appointments,
     /// Clients whose requests wait for webhooks.
     waiting: BTreeMap<u64, oneshot::Sender<Reply>>,
     /// Calls that are being made.
@@ -175,6 +178,7 @@ impl Simulation {
             ticked_at,
             narrator,
             viewer,
+            appointments: Appointments::default(),
             waiting: BTreeMap::new(),
             called: BTreeSet::new(),
             calls,
@@ -230,22 +234,42 @@ impl Simulation {
 
     /// Lets events happen that are due; says whether there are more of them. While time stands still nothing happens.
     fn advance(&mut self) -> bool {
-        let (watch, speed) = (Stopwatch::start(), self.session.clock.speed());
-        if speed == Speed::Paused {
+        if self.session.clock.speed() == Speed::Paused {
             return false;
         }
-        let target = self.session.clock.target().unwrap_or(SimTime(u64::MAX));
-        while self.session.world.player.step(target) {
-            if watch.elapsed() > SLICE {
-                self.session.world.remember();
-                return true;
+        self.advance_to(self.session.clock.target(), SLICE)
+    }
+
+    /// Lets what is due by a moment happen, or whatever there is without one, and requests whose moment comes on the way; says
+    /// whether the time given for it was over before all of it was done.
+    fn advance_to(&mut self, target: Option<SimTime>, slice: Duration) -> bool {
+        let watch = Stopwatch::start();
+        loop {
+            let meets = self.appointments.next().filter(|at| target.is_none_or(|target| *at <= target));
+            let bound = meets.or(target);
+            while self.session.world.player.step(bound.unwrap_or(SimTime(u64::MAX))) {
+                if watch.elapsed() > slice {
+                    self.session.world.remember();
+                    return true;
+                }
+            }
+            if let Some(bound) = bound {
+                self.session.world.player.run_until(bound);
+            }
+            self.session.world.remember();
+            let Some(at) = meets else { return false };
+            self.meet(at);
+        }
+    }
+
+    /// The moment of requests that waited for it is there. Nothing is done for clients that have left.
+    fn meet(&mut self, at: SimTime) {
+        while let Some((request, reply)) = self.appointments.due(at) {
+            if !reply.is_closed() {
+                self.http(*request, reply);
+                self.feed();
             }
         }
-        if speed != Speed::Max {
-            self.session.world.player.run_until(target);
-        }
-        self.session.world.remember();
-        false
     }
 
     /// Brings virtual time to the present before something from outside takes effect.
@@ -253,21 +277,28 @@ impl Simulation {
         if self.advance()
             && let Some(target) = self.session.clock.target()
         {
-            self.session.world.run_until(target);
+            self.advance_to(Some(target), Duration::MAX);
         }
     }
 
     fn wait(&self) -> Duration {
-        let event = self.session.world.player.next_move().map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
+        let next = self.session.world.player.next_move().into_iter().chain(self.appointments.next()).min();
+        let event = next.map_or(Duration::from_secs(60), |at| self.session.clock.until(at));
         let streams = self.streams.iter().map(Stream::due).min().unwrap_or(Duration::from_secs(60));
         event.min(streams).min(TICK).max(Duration::from_micros(200))
     }
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Http(request, reply) => {
-                let outcome = self.session.http(*request);
-                self.answer(outcome, reply);
+            Command::Http { request, at, reply } => {
+                let world = &self.session.world;
+                let at = at.map(|nanos| SimTime(world.origin.cluster.now().0.saturating_add(nanos)));
+                let at = at.filter(|at| *at > world.now());
+                self.session.clock.hold_on(at.unwrap_or(world.now()));
+                match at {
+                    Some(at) => self.appointments.add(at, (request, reply)),
+                    None => self.http(*request, reply),
+                }
             }
             Command::Webhook(waiting, answer) => {
                 self.called.remove(&(waiting, answer.asked.key.clone()));
@@ -288,6 +319,7 @@ impl Simulation {
                     self.called.clear();
                     // Their requests may never have been sent; the numbers they wait under may be others' now.
                     self.waiting.clear();
+                    self.appointments.clear();
                     self.told = self.session.world.cluster().etcd().revision();
                     self.viewer.restart(&self.session.world.player);
                 }
@@ -328,6 +360,11 @@ impl Simulation {
             Command::Stop => {}
         }
         self.feed();
+    }
+
+    fn http(&mut self, request: Request, reply: oneshot::Sender<Reply>) {
+        let outcome = self.session.http(request);
+        self.answer(outcome, reply);
     }
 
     /// Tells a client what its request comes to, or lets it wait for webhooks.

@@ -11,6 +11,6 @@ mod single;
 
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
-pub use player::{Ended, Outcome, Player, Progress, Standing, Verdict, USER, describe, difference, like_text, schema_kinds};
+pub use player::{Ended, Outcome, Player, Progress, Standing, USER, Verdict, describe, difference, like_text, schema_kinds};
 pub use profile::{changed, profile, profile_of};
 pub use single::inject_fault;

@@ -54,7 +54,7 @@ impl Session {
         let force = if apply.force_conflicts { "&force=true" } else { "" };
         let dry = if apply.dry_run { "&dryRun=All" } else { "" };
         let path = format!("{object}?fieldManager=kubectl{force}{dry}&fieldValidation=Strict");
-        self.writes(self.cluster.patch(&path, APPLY, manifest)).await?;
+        self.writing().await.patch(&path, APPLY, manifest).await?;
         Ok("serverside-applied")
     }
 
@@ -66,12 +66,12 @@ impl Session {
         }
         let remembered = format!("{manifest}\n");
         manifest["metadata"]["annotations"][LAST_APPLIED] = remembered.into();
-        let live = match self.reads(self.cluster.get(&format!("{path}/{name}"))).await {
+        let live = match self.reading().await.get(&format!("{path}/{name}")).await {
             Err(error) if error.is_not_found() => {
                 if !dry_run {
                     self.remember(Made::Object { path: format!("{path}/{name}"), shown: resource.shown(&name) });
                 }
-                self.writes(self.cluster.create(&format!("{path}?{options}"), &manifest)).await?;
+                self.writing().await.create(&format!("{path}?{options}"), &manifest).await?;
                 return Ok("created");
             }
             live => live?,
@@ -80,7 +80,7 @@ impl Session {
         if patch == json!({}) {
             return Ok("unchanged");
         }
-        self.writes(self.cluster.send(Method::PATCH, &format!("{path}/{name}?{options}"), MERGE, &patch)).await?;
+        self.writing().await.send(Method::PATCH, &format!("{path}/{name}?{options}"), MERGE, &patch).await?;
         Ok("configured")
     }
 

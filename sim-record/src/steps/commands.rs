@@ -14,7 +14,7 @@ const GONE_TIME_MAX: u64 = 600_000_000_000;
 
 impl Session {
     pub(super) async fn get(&self, selection: &Selection, out: &mut String) -> Done<()> {
-        let (resource, found) = self.reads(self.selected(selection)).await?;
+        let (resource, found) = self.selected(&self.reading().await, selection).await?;
         found.iter().for_each(|object| out.push_str(&format!("{}\n", resource.shown(name_of(object)))));
         Ok(())
     }
@@ -22,7 +22,7 @@ impl Session {
     pub(super) async fn delete(&self, delete: &Delete, out: &mut String) -> Done<()> {
         let mut paths = Vec::new();
         if let Some(selection) = &delete.object {
-            let (resource, found) = self.selected(selection).await?;
+            let (resource, found) = self.selected(&self.cluster, selection).await?;
             paths.extend(found.iter().map(|object| (path_of(&resource, object), resource.shown(name_of(object)))));
         }
         for manifest in self.plan.documents(delete.files.iter()) {
@@ -43,7 +43,7 @@ impl Session {
             options["gracePeriodSeconds"] = seconds.into();
         }
         for (path, shown) in &paths {
-            self.writes(self.cluster.delete(path, &options)).await?;
+            self.writing().await.delete(path, &options).await?;
             out.push_str(&format!("{} deleted\n", shown.replacen('/', " \"", 1) + "\""));
         }
         if delete.wait { self.gone(paths.into_iter().map(|(path, _)| path).collect()).await } else { Ok(()) }
@@ -74,22 +74,22 @@ impl Session {
             PatchType::Merge => MERGE,
             PatchType::Strategic => STRATEGIC,
         };
-        let (resource, path, object) = self.reads(self.one(&step.object)).await?;
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-patch"), media, &step.patch)).await?;
+        let (resource, path, object) = self.one(&self.reading().await, &step.object).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-patch"), media, &step.patch).await?;
         out.push_str(&format!("{} patched\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     pub(super) async fn scale(&self, scale: &Scale, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.reads(self.one(&scale.object)).await?;
+        let (resource, path, object) = self.one(&self.reading().await, &scale.object).await?;
         let patch = json!({"spec": {"replicas": scale.replicas}});
-        self.writes(self.cluster.patch(&format!("{path}/scale?fieldManager=kubectl"), MERGE, &patch)).await?;
+        self.writing().await.patch(&format!("{path}/scale?fieldManager=kubectl"), MERGE, &patch).await?;
         out.push_str(&format!("{} scaled\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     pub(super) async fn set(&self, set: &Set, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.reads(self.one(&set.object)).await?;
+        let (resource, path, object) = self.one(&self.reading().await, &set.object).await?;
         let mut containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
         for container in &mut containers {
             let name = container["name"].as_str().unwrap_or_default();
@@ -99,18 +99,18 @@ impl Session {
             set_env(container, &set.env);
         }
         let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-set"), MERGE, &patch)).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-set"), MERGE, &patch).await?;
         let what = if set.image.is_empty() { "env" } else { "image" };
         out.push_str(&format!("{} {what} updated\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     pub(super) async fn label(&self, label: &Label, out: &mut String) -> Done<()> {
-        let (resource, found) = self.selected(&label.object).await?;
+        let (resource, found) = self.selected(&self.cluster, &label.object).await?;
         let patch = json!({"metadata": {"labels": label.labels}});
         for object in &found {
             let path = path_of(&resource, object);
-            self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-label"), MERGE, &patch)).await?;
+            self.writing().await.patch(&format!("{path}?fieldManager=kubectl-label"), MERGE, &patch).await?;
             out.push_str(&format!("{} labeled\n", resource.shown(name_of(object))));
         }
         Ok(())

@@ -10,7 +10,7 @@ pub mod shell;
 pub mod traffic;
 mod wait;
 
-use sim_core::scenario::format::{RolloutAction, Step};
+use sim_core::scenario::format::Step;
 
 use crate::plan::{Planned, What};
 use crate::session::{Done, Session, StepError};
@@ -38,11 +38,14 @@ impl Session {
                 if let Some(schema_kinds) = self.plan.command(&planned.what) {
                     self.command_starts(schema_kinds).await;
                 }
+                if self.is_awaited(step) {
+                    self.user_waits(self.user_at()).await;
+                }
                 let done = self.step(step, &mut output).await;
-                if !is_only_requests(step) {
+                if self.is_awaited(step) {
                     self.user_is_here();
                 }
-                match done {
+                match done.and(self.step_goes(planned).await) {
                     Ok(()) => Outcome { exit: 0, output, error: None },
                     Err(error) => failed(output, error),
                 }
@@ -72,12 +75,6 @@ impl Session {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a step is over when its requests are answered, and waits for nothing.
-fn is_only_requests(step: &Step) -> bool {
-    let waits = step.rollout.as_ref().is_some_and(|r| r.action == RolloutAction::Status) || step.delete.as_ref().is_some_and(|d| d.wait);
-    step.is_command() && step.http.is_none() && step.exec.is_none() && !waits
 }
 
 fn failed(mut output: String, error: StepError) -> Outcome {

@@ -23,7 +23,7 @@ impl Session {
         let taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
         let (taints, is_removed) = with_taint(taints, &taint.taint)?;
         let patch = json!({"spec": {"taints": taints}});
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-taint"), MERGE, &patch)).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-taint"), MERGE, &patch).await?;
         out.push_str(&format!("node/{} {}\n", taint.node, if is_removed { "untainted" } else { "tainted" }));
         Ok(())
     }
@@ -31,7 +31,7 @@ impl Session {
     pub(super) async fn cordon(&self, node: &str, on: bool, out: &mut String) -> Done<()> {
         let (path, _) = self.node(node).await?;
         let patch = json!({"spec": {"unschedulable": if on { json!(true) } else { Value::Null }}});
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-cordon"), MERGE, &patch)).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-cordon"), MERGE, &patch).await?;
         out.push_str(&format!("node/{node} {}\n", if on { "cordoned" } else { "uncordoned" }));
         Ok(())
     }
@@ -66,13 +66,13 @@ impl Session {
             for pod in left.iter().filter(|p| p["metadata"]["deletionTimestamp"].is_null()) {
                 self.evict(&pods, name_of(pod)).await?;
             }
-            self.user_waits(self.user_at() + self.wall(EVICT_AGAIN)).await;
+            self.user_waits(self.user_at() + EVICT_AGAIN).await;
         }
     }
 
     async fn evict(&self, pods: &str, name: &str) -> Done<()> {
         let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.namespace}});
-        match self.writes(self.cluster.create(&format!("{pods}/{name}/eviction"), &eviction)).await {
+        match self.writing().await.create(&format!("{pods}/{name}/eviction"), &eviction).await {
             // A budget forbids it, or the pod is gone: it is looked at again.
             Err(ApiError::Refused { code: 429 | 404, .. }) => Ok(()),
             answered => answered.map(|_| ()).map_err(StepError::from),

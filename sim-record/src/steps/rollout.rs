@@ -34,8 +34,8 @@ impl Session {
     }
 
     async fn change(&self, rollout: &Rollout, media: &str, patch: &Value, done: &str, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.reads(self.one(&rollout.object)).await?;
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-rollout"), media, patch)).await?;
+        let (resource, path, object) = self.one(&self.reading().await, &rollout.object).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-rollout"), media, patch).await?;
         out.push_str(&format!("{} {done}\n", resource.shown(name_of(&object))));
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Session {
     async fn revisions(&self, deployment: &Value) -> Done<Vec<(i64, Value)>> {
         let namespace = deployment["metadata"]["namespace"].as_str().unwrap_or_default();
         let uid = &deployment["metadata"]["uid"];
-        let sets = self.reads(self.cluster.objects(&Resource::of(Kind::ReplicaSet).path(namespace), "")).await?;
+        let sets = self.reading().await.objects(&Resource::of(Kind::ReplicaSet).path(namespace), "").await?;
         let is_owned = |set: &Value| set["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|o| o["uid"] == *uid);
         let mut found: Vec<(i64, Value)> = sets.into_iter().filter(is_owned).map(|set| (revision(&set), set)).collect();
         found.sort_by_key(|(revision, _)| *revision);
@@ -52,7 +52,7 @@ impl Session {
     }
 
     async fn undo(&self, rollout: &Rollout, out: &mut String) -> Done<()> {
-        let (resource, path, object) = self.one(&rollout.object).await?;
+        let (resource, path, object) = self.one(&self.cluster, &rollout.object).await?;
         if object["spec"]["paused"] == true {
             let text = "error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again";
             return Err(StepError::Failed(text.into()));
@@ -68,13 +68,13 @@ impl Session {
             labels.remove(HASH);
         }
         let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-        self.writes(self.cluster.patch(&format!("{path}?fieldManager=kubectl-rollout"), JSON_PATCH, &patch)).await?;
+        self.writing().await.patch(&format!("{path}?fieldManager=kubectl-rollout"), JSON_PATCH, &patch).await?;
         out.push_str(&format!("{} rolled back\n", resource.shown(name_of(&object))));
         Ok(())
     }
 
     async fn history(&self, rollout: &Rollout, out: &mut String) -> Done<()> {
-        let (resource, _, object) = self.one(&rollout.object).await?;
+        let (resource, _, object) = self.one(&self.cluster, &rollout.object).await?;
         let sets = self.revisions(&object).await?;
         let lines: Vec<String> = sets.iter().map(|(revision, _)| format!("{revision:<10}<none>")).collect();
         out.push_str(&format!("{} \nREVISION  CHANGE-CAUSE\n{}\n", resource.shown(name_of(&object)), lines.join("\n")));
@@ -86,7 +86,7 @@ impl Session {
         let mut told = String::new();
         loop {
             let changed = self.changed.notified();
-            let (resource, _, object) = self.one(&rollout.object).await?;
+            let (resource, _, object) = self.one(&self.cluster, &rollout.object).await?;
             let name = name_of(&object);
             let Some(waiting) = rollout_state(&resource.kind, &object) else {
                 out.push_str(&format!("{} \"{name}\" successfully rolled out\n", resource.singular));

@@ -47,7 +47,7 @@ impl Session {
     }
 
     async fn objects_found(&self, condition: &ObjectCondition) -> Done<Option<String>> {
-        let (resource, objects) = self.selected(&condition.select).await?;
+        let (resource, objects) = self.selected(&self.cluster, &condition.select).await?;
         let (mut matching, mut first) = (0, None);
         for object in &objects {
             // Lists leave out what their items are.
