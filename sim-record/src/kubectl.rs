@@ -92,7 +92,7 @@ impl Session {
 
     /// The time of a step comes. Is it a command to a simulated cluster, time is held there, and goes on with its requests.
     pub async fn step_comes(&self, planned: &Planned) -> Done<()> {
-        let at = planned.at.unwrap_or(self.user_at() + planned.after.unwrap_or(0)).max(self.user_at());
+        let at = self.begins(planned);
         if self.is_held(planned) {
             self.comes(at).await;
             simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
@@ -101,13 +101,24 @@ impl Session {
         Ok(())
     }
 
-    /// The last request of a step is answered: time goes on, and the step is over when its answer has come.
+    /// The last request of a step is answered: time goes on, unless it is held for the next one already, and the step is over
+    /// when its answer has come.
     pub async fn step_goes(&self, planned: &Planned) -> Done<()> {
-        if self.is_held(planned) {
+        if self.is_held(planned) && !self.next_is_near(planned) {
             simulated::release(&self.cluster).await?;
         }
         self.user_waits(self.user_at()).await;
         Ok(())
+    }
+
+    fn next_is_near(&self, planned: &Planned) -> bool {
+        let next = self.plan.steps.iter().skip_while(|step| !std::ptr::eq(*step, planned)).nth(1);
+        next.is_some_and(|next| self.is_held(next) && self.machine_time(self.begins(next)) <= Instant::now() + AHEAD)
+    }
+
+    /// When a step begins after the one before.
+    fn begins(&self, planned: &Planned) -> u64 {
+        planned.at.unwrap_or(self.user_at() + planned.after.unwrap_or(0)).max(self.user_at())
     }
 
     /// Whether time is held for a step: it consists of requests, the moments of which are known.
@@ -117,9 +128,9 @@ impl Session {
 
     /// Whether the end of a step is not known before it comes.
     pub fn is_awaited(&self, step: &Step) -> bool {
-        let waits =
-            step.rollout.as_ref().is_some_and(|r| r.action == RolloutAction::Status) || step.delete.as_ref().is_some_and(|d| d.wait);
-        waits || step.wait.is_some() || step.http.is_some() || step.exec.is_some() || !self.is_simulated()
+        let status = step.rollout.as_ref().is_some_and(|r| r.action == RolloutAction::Status);
+        let waits = status || step.wait.is_some() || step.drain.is_some() || step.delete.as_ref().is_some_and(|d| d.wait);
+        waits || step.http.is_some() || step.exec.is_some() || !self.is_simulated()
     }
 
     /// Waits as long as kubectl takes to start, and to read the schemas for what it applies.

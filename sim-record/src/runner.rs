@@ -137,6 +137,7 @@ impl Work<'_> {
         let version = version["gitVersion"].as_str().unwrap_or("unknown").to_owned();
         (self.tell)(&format!("recording {} of {} at {} ({version})", self.plan.name, self.options.context, self.cluster.address()));
         let simulated = Simulated::find(&self.cluster).await?;
+        self.check_cluster(simulated.as_ref())?;
         let branch = self.branch(simulated.as_ref()).await?;
         let speed = self.speed(simulated.as_ref(), branch.is_some())?;
         let namespace = if branch.is_some() { self.home().await? } else { self.namespace().await? };
@@ -175,6 +176,19 @@ impl Work<'_> {
         session.loads.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|load| load.abort());
         following.abort_all();
         played
+    }
+
+    /// Tells if a simulated cluster is another than the scenario asks for.
+    fn check_cluster(&self, simulated: Option<&Simulated>) -> Result<(), Failure> {
+        let (Some(simulated), Some(loaded)) = (simulated, &self.plan.loaded) else { return Ok(()) };
+        let profile = sim_core::scenario::profile(&loaded.scenario.cluster).map_err(Failure::Input)?;
+        if !simulated.is_of(&profile) {
+            let file = self.options.file.display();
+            (self.tell)(&format!(
+                "this simulated cluster is another than the scenario asks for; `ksim serve --scenario {file}` has that one"
+            ));
+        }
+        Ok(())
     }
 
     /// Begins a branch for the recording if the cluster is a simulated one, unless it is to be recorded as it stands.
@@ -405,7 +419,11 @@ async fn put_back(options: &Options, cluster: &Cluster, kept: &Kept, tell: &(dyn
         tell(&format!("kept: {}", list(&made)));
         return false;
     }
-    tell("deleting what was made");
+    let branch = made.iter().find_map(|m| if let Made::Branch { before, .. } = m { Some(before) } else { None });
+    match branch {
+        Some(before) => tell(&format!("going back to {before}")),
+        None => tell("deleting what was made"),
+    }
     let left = tokio::select! {
         left = cleanup::clean_up(cluster, made.clone()) => left,
         () = interrupted() => vec![format!("interrupted; perhaps left: {}", list(&made))],

@@ -4,6 +4,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use sim_core::cluster::Profile;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, JSON};
@@ -24,6 +25,8 @@ pub struct Simulated {
     pub speed_told: String,
     /// The branch that is live.
     pub branch: String,
+    /// The digest of its profile as this seed makes it.
+    profile: String,
 }
 
 impl Simulated {
@@ -40,7 +43,13 @@ impl Simulated {
     fn of(status: &Value) -> Option<Simulated> {
         let speed_told = status["speed"].as_str()?.to_owned();
         let speed = speed_told.parse().ok().filter(|speed| *speed > 0.0);
-        Some(Simulated { seed: status["seed"].as_u64()?, speed, speed_told, branch: status["branch"].as_str()?.to_owned() })
+        let word = |name: &str| status[name].as_str().map(str::to_owned);
+        Some(Simulated { seed: status["seed"].as_u64()?, speed, speed_told, branch: word("branch")?, profile: word("profile")? })
+    }
+
+    /// Whether it is the cluster that a profile describes.
+    pub fn is_of(&self, profile: &Profile) -> bool {
+        profile.clone().of_run(self.seed).digest() == self.profile
     }
 
     /// What there is to leave once the branch with this name is begun.
@@ -131,7 +140,8 @@ mod tests {
     use super::*;
 
     fn standing(speed: &str) -> Simulated {
-        Simulated::of(&json!({"seed": 3, "speed": speed, "branch": "main"})).expect("it is one")
+        let profile = Profile::docker_desktop().of_run(3).digest();
+        Simulated::of(&json!({"seed": 3, "speed": speed, "branch": "main", "profile": profile})).expect("it is one")
     }
 
     #[test]
@@ -142,6 +152,12 @@ mod tests {
         assert_eq!(standing("2.5").speed_here(None), Ok(2.5));
         assert_eq!(standing("2.5").speed_here(Some(2.5)), Ok(2.5));
         assert!(standing("2.5").speed_here(Some(1.0)).is_err());
+    }
+
+    #[test]
+    fn clusters_are_told_apart_by_their_profiles() {
+        assert!(standing("1").is_of(&Profile::docker_desktop()));
+        assert!(!standing("1").is_of(&Profile::three_nodes()));
     }
 
     #[test]

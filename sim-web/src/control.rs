@@ -265,6 +265,7 @@ impl Session {
             "events": self.world.player.moves(),
             "steps": cluster.trace.len(),
             "seed": cluster.seed(),
+            "profile": cluster.profile().digest(),
             "branch": self.branches.current,
             "checkpoints": self.branches.checkpoints.keys().collect::<Vec<_>>(),
             "branches": self.branches.branches.keys().collect::<Vec<_>>(),

@@ -64,6 +64,7 @@ fn standing() -> Value {
             "events": number("Events that were handled."),
             "steps": number("Steps of the trace; of `verdicts`: steps of the scenario."),
             "seed": number("The seed of chance."),
+            "profile": text("A number that tells profiles of clusters apart, in hexadecimal."),
             "branch": text("The branch that is live."),
             "checkpoints": names("Moments that are kept."),
             "branches": names("Branches that wait."),

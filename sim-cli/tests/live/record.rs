@@ -1,7 +1,7 @@
 //! `ksim record` against `ksim serve`, which is to it only another cluster: what it writes is what `ksim run --trace` writes of
 //! the same scenario, and whatever goes wrong, the message says what, and nothing is left in the cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -47,8 +47,7 @@ impl Recording {
 
     /// The lines of the file; each must be whole.
     fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.out).expect("the recording is there");
-        text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+        lines_of(&self.out)
     }
 
     /// Waits until the file says so much.
@@ -103,7 +102,7 @@ const WEB: &str = "- at: 0s
 - wait: {for: {object: {select: {kind: deploy, name: web}, like: {status: {availableReplicas: 2}}}}}";
 
 /// The trace of a scenario file, simulated at once.
-fn traced(file: &Path, seed: &str) -> Trace {
+fn trace_of(file: &Path, seed: &str) -> PathBuf {
     let out = folder("trace").join("trace.jsonl");
     let run = Command::new(env!("CARGO_BIN_EXE_ksim"))
         .args(["run", "-q", "--seed", seed])
@@ -113,66 +112,106 @@ fn traced(file: &Path, seed: &str) -> Trace {
         .output()
         .expect("it starts");
     assert!(run.status.success(), "{run:?}");
-    Trace::read(&out)
+    out
 }
 
-/// A seed in which no two things come so close to each other that the jitter of a real clock decides which is first: the same
-/// happens when the scenario begins a little later, and when the controllers have done other work before. With it, what is
-/// simulated.
-fn steady(file: &Path) -> (String, Trace) {
-    let text = std::fs::read_to_string(file).expect("it is there");
-    let manifests = file.with_file_name("manifests");
-    let later = |(delay, others): (u32, u32)| {
-        let path = folder("later").join("scenario.yaml");
-        let moved = text.replace("{at: 0s, ", &format!("{{at: {delay}ms, ")).replace("manifests/", &format!("{}/", manifests.display()));
-        assert!(delay == 0 || moved.contains(&format!("at: {delay}ms")), "a step was moved");
-        let object = |number| format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: other-{number}}}}}");
-        let objects: Vec<String> = (0..others).map(object).collect();
-        let before =
-            if others > 0 { format!("steps:\n  - {{at: 0s, apply: {{objects: [{}]}}}}\n", objects.join(", ")) } else { "steps:\n".into() };
-        std::fs::write(&path, moved.replace("steps:\n", &before)).expect("a file");
-        path
+/// What happened to which object at which revision of the store, without the times that events have in their names.
+fn changes(lines: &[Value]) -> BTreeSet<(u64, String)> {
+    let of = |line: &Value| {
+        let object = &line["object"];
+        let word = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let (kind, name) = (word("/kind"), word("/metadata/name"));
+        let name = if kind == "Event" { name.rsplit_once('.').map_or(name, |(object, _)| object) } else { name };
+        let revision = word("/metadata/resourceVersion").parse().expect("a revision is a number");
+        (revision, format!("{} {kind} {name}", line["type"]))
     };
-    let variants =
-        [(0, 0), (15, 0), (40, 0), (90, 0), (160, 0), (250, 0), (400, 0), (600, 0), (300, 1), (350, 2), (450, 3), (500, 4), (550, 5)];
-    let files: Vec<PathBuf> = variants.map(later).to_vec();
-    let seeds = (1..=400).map(|seed| seed.to_string());
-    let mut found = seeds.map(|seed| (traced(&files[0], &seed), seed));
-    let is_steady = |trace: &Trace, seed: &str| files[1..].iter().all(|file| differences(trace, &traced(file, seed)).is_empty());
-    let (trace, seed) = found.find(|(trace, seed)| is_steady(trace, seed)).expect("some seed of them is");
-    (seed, trace)
+    // How a host is, is no part of the scenario.
+    lines.iter().filter(|l| l["type"].is_string() && l["object"]["kind"] != "Node").map(of).collect()
 }
 
-/// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same objects pass
-/// through the same states at the same times, but for the jitter of a real clock, and the same events are told.
+fn lines_of(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("it is there");
+    text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+}
+
+/// Records a scenario from a server that was started so, and says in what the recording differs from what `ksim run` writes.
+fn compare_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<String> {
+    let recording = Recording::of(&server.kubeconfig, file, &["--speed", speed]);
+    recording.run().is(0, &[&format!("begins as `ksim run --seed {seed}` does"), "everything that was made is gone"]);
+    let (expected, found) = (lines_of(&trace_of(file, seed)), recording.lines());
+    assert_eq!(found[0]["format"], "k8s-watch-trace/v1");
+    assert_eq!(found.last().map(|l| &l["end"]), Some(&json!("done")));
+    let whole = Trace::of(&expected);
+    assert!(whole.states() > 60, "the trace is worth comparing with: {} states", whole.states());
+    let mut told = differences(&whole, &Trace::of(&found));
+    told.extend(changes(&expected).symmetric_difference(&changes(&found)).map(|(revision, what)| format!("{revision}: {what}")));
+    told
+}
+
+/// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same changes are made
+/// to the same objects in the same order, they pass through the same states at the same times, but for the jitter of a
+/// real clock, and the same events are told. Whatever the server has done before, it does again afterwards.
 #[test]
 fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
     let file = repository().join("scenarios/recorded/deploy.yaml");
-    let (seed, expected) = steady(&file);
-    let cluster = "cluster: {profile: docker-desktop, loadBalancer: false, workloads: [fastapi-k8s-recorded]}";
-    let empty = folder("cluster").join("cluster.yaml");
-    std::fs::write(
-        &empty,
-        format!("apiVersion: ksim.dev/v1\nkind: Scenario\nmetadata: {{name: empty}}\nabout: A cluster.\n{cluster}\nsteps: []\n"),
-    )
-    .expect("a file");
-    assert!(expected.states() > 60, "the trace is worth comparing with: {} states", expected.states());
-    // A machine that is too busy to keep up at one speed is given more time.
-    let mut told = vec![];
-    for speed in ["6", "2"] {
-        let server = Server::start(&["--speed", speed, "--seed", &seed, "--scenario", empty.to_str().expect("text")]);
-        let recording = Recording::of(&server.kubeconfig, &file, &["--speed", speed]);
-        recording.run().is(0, &["made for it", "everything that was made is gone"]);
-        assert_eq!(left(&server), Vec::<String>::new());
-        let lines = recording.lines();
-        assert_eq!(lines[0]["format"], "k8s-watch-trace/v1");
-        assert_eq!(lines.last().map(|l| &l["end"]), Some(&json!("done")));
-        told = differences(&expected, &Trace::of(&lines));
-        if told.is_empty() {
-            return;
-        }
+    for seed in ["1", "2", "3"] {
+        // It plays the scenario itself, and somebody works on it.
+        let server = Server::start(&["--speed", "3", "--seed", seed, "--scenario", file.to_str().expect("text")]);
+        server.put_config("theirs", "1");
+        let told = compare_served(&server, &file, seed, "6");
+        assert!(told.is_empty(), "with seed {seed}:\n{}", told.join("\n"));
+        assert_eq!(server.ask("GET", "/api/v1/namespaces/default/configmaps/theirs", &Value::Null).code, 200);
+        let standing = ["branch", "branches", "speed"].map(|name| server.said(&["status"], name));
+        assert_eq!(standing, ["main", "", "3"], "it goes on as before");
     }
-    panic!("with seed {seed}:\n{}", told.join("\n"));
+}
+
+/// Steps of most kinds that a user can do, at their times, among them some that come while the one before is being done.
+#[test]
+fn commands_take_effect_when_the_simulated_users_do() {
+    let file = scenario(
+        &format!(
+            "{WEB}
+- {{at: 20s, set: {{object: {{kind: deploy, name: web}}, env: {{COLOUR: blue}}}}}}
+- {{at: 20s, scale: {{object: {{kind: deploy, name: web}}, replicas: 4}}}}
+- {{at: 20050ms, label: {{object: {{kind: deploy, name: web}}, labels: {{tier: front}}}}}}
+- {{at: 30s, rollout: {{object: {{kind: deploy, name: web}}, action: undo}}}}
+- {{after: 1s, patch: {{object: {{kind: deploy, name: web}}, patch: {{metadata: {{annotations: {{a: b}}}}}}}}}}
+- {{at: 40s, delete: {{object: {{kind: pods, selector: app=web, index: 1}}}}}}"
+        ),
+        "settle: 10s",
+    );
+    let server = Server::start(&["--speed", "paused", "--seed", "4"]);
+    let told = compare_served(&server, &file, "4", "5");
+    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert_eq!(["branch", "speed"].map(|name| server.said(&["status"], name)), ["main", "paused"]);
+}
+
+/// A branch is left when its recording is interrupted, and a server is recorded as it stands when that is asked for, at its own speed.
+#[test]
+fn a_simulated_cluster_comes_back_as_it_was() {
+    let server = Server::start(&["--speed", "10"]);
+    server.put_config("theirs", "1");
+    let endless = scenario(WEB, "settle: 1000s");
+    let recording = Recording::of(&server.kubeconfig, &endless, &[]);
+    let child = recording.start();
+    recording.wait_for("\"condition met");
+    let there = |path: &str| server.ask("GET", path, &Value::Null).code == 200;
+    assert!(there("/apis/apps/v1/namespaces/default/deployments/web") && !there("/api/v1/namespaces/default/configmaps/theirs"));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    Told::of(&child.wait_with_output().expect("it ends")).is(130, &["going back to main", "everything that was made is gone"]);
+    assert!(!there("/apis/apps/v1/namespaces/default/deployments/web") && there("/api/v1/namespaces/default/configmaps/theirs"));
+    assert_eq!(recording.lines()[0]["speed"], 10.0, "a server knows its speed");
+    assert_eq!(["branch", "branches", "speed"].map(|name| server.said(&["status"], name)), ["main", "", "10"]);
+    let here = |arguments: &[&str]| Recording::of(&server.kubeconfig, &scenario(WEB, "settle: 1s"), arguments);
+    here(&["--here"]).run().is(0, &["made for it", "deleting what was made", "everything that was made is gone"]);
+    here(&["--here", "--speed", "1"]).run().is(2, &["--speed 1, but the clock of this simulated cluster runs at 10"]);
+    let other = scenario(WEB, "settle: 1s\ncluster: {profile: three-nodes}");
+    Recording::of(&server.kubeconfig, &other, &[]).run().is(0, &["another than the scenario asks for", "ksim serve --scenario"]);
+    server.told(&["pause"]);
+    here(&["--here"]).run().is(2, &["the time of this simulated cluster is paused"]);
+    assert_eq!(left(&server), Vec::<String>::new());
 }
 
 #[test]
@@ -236,7 +275,7 @@ fn missing_rights_are_listed_and_nothing_is_made() {
 fn a_step_that_fails_ends_the_recording_and_nothing_is_left() {
     let server = Server::start(&["--speed", "10"]);
     let file = scenario(&format!("{WEB}\n- scale: {{object: {{kind: deploy, name: other}}, replicas: 1}}"), "");
-    let recording = Recording::of(&server.kubeconfig, &file, &["--speed", "10"]);
+    let recording = Recording::of(&server.kubeconfig, &file, &["--here"]);
     recording.run().is(1, &["steps[2]", "(NotFound): deploy \"other\" not found", "everything that was made is gone"]);
     assert_eq!(left(&server), Vec::<String>::new());
     let lines = recording.lines();
@@ -249,7 +288,7 @@ fn a_step_that_fails_ends_the_recording_and_nothing_is_left() {
 #[test]
 fn an_interrupted_recording_is_valid_and_leaves_nothing() {
     let server = Server::start(&["--speed", "10"]);
-    let recording = Recording::of(&server.kubeconfig, &scenario(WEB, "settle: 1000s"), &["--speed", "10"]);
+    let recording = Recording::of(&server.kubeconfig, &scenario(WEB, "settle: 1000s"), &["--speed", "10", "--here"]);
     let child = recording.start();
     recording.wait_for("\"condition met");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
@@ -292,7 +331,7 @@ fn a_server_that_dies_is_told_of_and_one_that_comes_back_is_recorded_on() {
     let recording = Recording::of(
         &kubeconfig,
         &scenario(&format!("{WEB}\n- wait: {{for: {{event: {{reason: Never}}}}, timeout: 500s}}"), ""),
-        &["--speed", "5"],
+        &["--here"],
     );
     let child = recording.start();
     recording.wait_for("\"condition met");
@@ -346,7 +385,7 @@ fn every_kind_of_step_is_done_to_the_cluster() {
 - delete: {{object: {{kind: service, name: web}}, wait: true}}"
     );
     let server = Server::start(&["--speed", "10"]);
-    let recording = Recording::of(&server.kubeconfig, &scenario(&steps, "settle: 1s"), &["--speed", "10", "--beyond-namespace"]);
+    let recording = Recording::of(&server.kubeconfig, &scenario(&steps, "settle: 1s"), &["--speed", "10", "--here", "--beyond-namespace"]);
     recording.run().is(0, &["everything that was made is gone"]);
     assert_eq!(left(&server), Vec::<String>::new());
     let node = server.ask("GET", "/api/v1/nodes/docker-desktop", &Value::Null).json();

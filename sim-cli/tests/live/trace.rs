@@ -2,7 +2,6 @@
 //! and the events told.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -34,7 +33,7 @@ const VOLATILE: [&str; 25] = [
     "volumeName",
     "endpoints.kubernetes.io/last-change-trigger-time",
 ];
-/// How far apart the times of a state may be: so many seconds, a tenth, and twice what the slowest step took, which tells how
+/// How far apart the times of a state may be: so many seconds, and twice what the slowest step took, which tells how
 /// busy the machine was.
 const SECONDS: f64 = 1.0;
 
@@ -53,12 +52,6 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// From a file.
-    pub fn read(path: &Path) -> Trace {
-        let text = std::fs::read_to_string(path).expect("it is there");
-        Trace::of(&text.lines().map(|l| serde_json::from_str(l).expect("whole lines")).collect::<Vec<_>>())
-    }
-
     /// From the lines of one.
     pub fn of(lines: &[Value]) -> Trace {
         let mut by_uid: BTreeMap<String, (Role, Vec<(f64, String)>)> = BTreeMap::new();
@@ -162,7 +155,7 @@ fn differences_of(role: &Role, a: &[(f64, String)], b: &[(f64, String)], seconds
         if wanted != found {
             told.push(format!("{role:?} at {at}:\n  expected {wanted}\n  found    {found}"));
         }
-        if (at - found_at).abs() > seconds + at / 10.0 {
+        if (at - found_at).abs() > seconds {
             told.push(format!("{role:?}: a state of {at} s came at {found_at} s"));
         }
     }

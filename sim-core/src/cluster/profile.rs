@@ -144,6 +144,12 @@ impl Profile {
         self
     }
 
+    /// A number that tells profiles apart, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)))
+    }
+
     /// A shipped profile by its name.
     pub fn named(name: &str) -> Option<Profile> {
         match name {
