@@ -90,7 +90,7 @@ impl Session {
         *at = (passed as u64).max(*at);
     }
 
-    /// The time of a step comes. Is it a command to a simulated cluster, time is held there, and goes on with its requests.
+    /// The time of a step comes. If it is a command to a simulated cluster, time is held there, and goes on with its requests.
     pub async fn step_comes(&self, planned: &Planned) -> Done<()> {
         let at = self.begins(planned);
         if self.is_held(planned) {

@@ -310,6 +310,10 @@ async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Re
         Ok(at) => at,
         Err(why) => return refuse(&Status::new(Reason::BadRequest, why)),
     };
+    // Such a request takes up room until its moment.
+    if at.is_some() && !is_administrator(server, &request) {
+        return refuse(&Status::new(Reason::Forbidden, format!("only the administrator may use the header {}", appointments::HEADER)));
+    }
     let (sender, receiver) = oneshot::channel();
     if !server.simulation.send(Command::Http { request: Box::new(request), at, reply: sender }) {
         return too_busy();
@@ -323,11 +327,15 @@ async fn ask(server: &Server, request: sim_api::Request, upgrade: Upgrade) -> Re
     }
 }
 
-/// The control API: only the administrator may use it.
-async fn control(server: &Server, request: &sim_api::Request) -> Response<Body> {
+fn is_administrator(server: &Server, request: &sim_api::Request) -> bool {
     let token = request.header("authorization").and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
     let user = server.users.iter().find(|(known, _)| known == token).map(|(_, user)| user).or(request.certificate.as_ref());
-    if !user.is_some_and(|u| u.groups.iter().any(|g| g == "system:masters")) {
+    user.is_some_and(|u| u.groups.iter().any(|g| g == "system:masters"))
+}
+
+/// The control API: only the administrator may use it.
+async fn control(server: &Server, request: &sim_api::Request) -> Response<Body> {
+    if !is_administrator(server, request) {
         return refuse(&Status::new(Reason::Unauthorized, "Unauthorized"));
     }
     match request.path.as_str() {

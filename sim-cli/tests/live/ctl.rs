@@ -131,6 +131,72 @@ fn branches_go_their_own_ways() {
 }
 
 #[test]
+fn a_branch_can_begin_anew_and_be_forgotten() {
+    let state = crate::server::folder("begun");
+    let arguments = ["--speed", "paused", "--state", state.to_str().expect("text")];
+    let server = Server::start(&arguments);
+    let begun = server.digest();
+    server.told(&["jump", "30s"]);
+    assert_eq!(server.put_config("before", "1").code, 201);
+    let before = server.digest();
+    assert_eq!(server.said(&["begin", "anew"], "branch"), "anew");
+    assert_eq!((server.digest(), seconds(&server, &["status"])), (begun.clone(), 0.0), "nothing has happened in it");
+    assert!(!is_there(&server, "before"));
+    server.told(&["jump", "10s"]);
+    assert_eq!(server.put_config("within", "1").code, 201);
+    server.told(&["jump", "10s"]);
+    let within = server.digest();
+    server.told(&["rewind", "--by", "1h"]);
+    assert_eq!(server.digest(), begun, "it is wound back to its own beginning");
+    server.told(&["jump", "10s"]);
+    assert_eq!(server.put_config("within", "1").code, 201);
+    server.told(&["jump", "10s"]);
+    assert_eq!(server.digest(), within);
+    refused(&server, &["begin", "main"], "already");
+    refused(&server, &["drop", "anew"], "is live");
+    // The session is kept with its branches.
+    let (address, kubeconfig) = (server.address.to_string(), server.kubeconfig.clone());
+    server.kill();
+    let server = Server::start_at(&address, &kubeconfig, &arguments);
+    assert_eq!((server.digest(), server.said(&["status"], "branch")), (within, "anew".to_owned()));
+    assert_eq!(server.said(&["switch", "main"], "branches"), "anew");
+    assert_eq!((server.digest(), is_there(&server, "before")), (before, true));
+    assert_eq!(server.said(&["drop", "anew"], "branches"), "");
+    refused(&server, &["drop", "anew"], "no branch");
+    refused(&server, &["switch", "anew"], "no branch");
+}
+
+/// A request that names its moment takes effect then, and time that is held waits for it, however late it is sent.
+#[test]
+fn requests_take_effect_at_the_moments_they_name() {
+    let server = Server::start(&["--speed", "paused"]);
+    let authorization = format!("Bearer {}", server.token);
+    let post = |path: &str, at: &str, body: &Value| {
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json"), ("Ksim-At", at)];
+        server.send("POST", path, &headers, body.to_string().as_bytes())
+    };
+    let put = |name: &str, at: &str| {
+        let body = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        post("/api/v1/namespaces/default/configmaps", at, &body)
+    };
+    let control = |body: &Value| post("/ksim/v1/control", "0", body).json();
+    control(&serde_json::json!({"hold": {"nanos": 2_000_000_000_u64}}));
+    server.told(&["speed", "100"]);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(control(&serde_json::json!("status"))["elapsedSeconds"], 2.0, "time is held");
+    for (name, at, seconds) in [("a", "2500000001", 2.500000001), ("late", "1000000000", 2.500000001), ("b", "3250000000", 3.25)] {
+        assert_eq!(put(name, at).code, 201);
+        assert_eq!(control(&serde_json::json!("status"))["elapsedSeconds"], seconds, "{name}");
+    }
+    let released = control(&serde_json::json!("release"))["elapsedSeconds"].as_f64().expect("a number");
+    assert!(seconds(&server, &["pause"]) >= 20.0 && released >= 3.25, "what was missed is made up for");
+    let nobodys = [("Authorization", "Bearer nobody"), ("Ksim-At", "9000000000000")];
+    assert_eq!(server.send("GET", "/version", &nobodys, b"").code, 403, "only the administrator says when");
+    assert_eq!(put("c", "soon").code, 400);
+    assert_eq!(put("d", "-1").code, 400);
+}
+
+#[test]
 fn only_the_administrator_steers() {
     let server = Server::start(&["--speed", "paused"]);
     let send = |authorization: &str, body: &[u8]| server.send("POST", "/ksim/v1/control", &[("Authorization", authorization)], body);

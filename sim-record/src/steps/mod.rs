@@ -29,10 +29,14 @@ impl Session {
     /// Does a step. A command of a shell may fail without ending the recording; a step of a scenario may not.
     pub async fn perform(&self, planned: &Planned) -> Outcome {
         match &planned.what {
-            What::Shell(command) => match self.shell(command).await {
-                Ok((exit, output)) => Outcome { exit, output, error: None },
-                Err(error) => failed(String::new(), error),
-            },
+            What::Shell(command) => {
+                let done = self.shell(command).await;
+                self.user_is_here();
+                match done {
+                    Ok((exit, output)) => Outcome { exit, output, error: None },
+                    Err(error) => failed(String::new(), error),
+                }
+            }
             What::Step(step) => {
                 let mut output = String::new();
                 if let Some(schema_kinds) = self.plan.command(&planned.what) {
