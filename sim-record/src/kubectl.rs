@@ -123,7 +123,24 @@ impl Session {
 
     /// Whether time is held for a step: it consists of requests, the moments of which are known.
     pub fn is_held(&self, planned: &Planned) -> bool {
-        matches!(&planned.what, What::Step(step) if step.is_command() && !self.is_awaited(step))
+        matches!(&planned.what, What::Step(step) if self.is_knock(step) || step.is_command() && !self.is_awaited(step))
+    }
+
+    /// Whether a step is one request to an application, which takes no time of a simulated cluster.
+    fn is_knock(&self, step: &Step) -> bool {
+        self.is_simulated() && (step.http.is_some() || step.fault.is_some())
+    }
+
+    /// A command has started, and what it will do is no matter of requests to the API.
+    pub async fn command_acts(&self, step: &Step) -> Done<()> {
+        let at = self.user_at();
+        if self.is_knock(step) {
+            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+        }
+        if self.is_knock(step) || self.is_awaited(step) {
+            self.user_waits(at).await;
+        }
+        Ok(())
     }
 
     /// Whether the end of a step is not known before it comes.

@@ -39,22 +39,25 @@ impl Session {
             }
             What::Step(step) => {
                 let mut output = String::new();
-                if let Some(schema_kinds) = self.plan.command(&planned.what) {
-                    self.command_starts(schema_kinds).await;
-                }
-                if self.is_awaited(step) {
-                    self.user_waits(self.user_at()).await;
-                }
-                let done = self.step(step, &mut output).await;
-                if self.is_awaited(step) {
-                    self.user_is_here();
-                }
+                let done = self.command(planned, step, &mut output).await;
                 match done.and(self.step_goes(planned).await) {
                     Ok(()) => Outcome { exit: 0, output, error: None },
                     Err(error) => failed(output, error),
                 }
             }
         }
+    }
+
+    async fn command(&self, planned: &Planned, step: &Step, out: &mut String) -> Done<()> {
+        if let Some(schema_kinds) = self.plan.command(&planned.what) {
+            self.command_starts(schema_kinds).await;
+        }
+        self.command_acts(step).await?;
+        let done = self.step(step, out).await;
+        if self.is_awaited(step) {
+            self.user_is_here();
+        }
+        done
     }
 
     async fn step(&self, step: &Step, out: &mut String) -> Done<()> {
