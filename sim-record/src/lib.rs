@@ -14,6 +14,7 @@ mod kubectl;
 mod namespace;
 mod objections;
 mod plan;
+mod play;
 mod recording;
 mod resource;
 mod rights;
@@ -23,6 +24,7 @@ mod session;
 mod simulated;
 mod steps;
 mod watches;
+mod work;
 
 use std::path::PathBuf;
 

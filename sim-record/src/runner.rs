@@ -1,43 +1,32 @@
-//! A recording from its beginning to its end: look at everything, make the namespace, watch, do the steps at their times,
-//! stop, put everything back.
+//! A recording from its beginning to its end: look at everything, do the work, finish the file, put everything back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use serde_json::json;
 
-use crate::cluster::{AGENT, Cluster};
-use crate::contexts::{self, Chosen};
+use crate::cluster::Cluster;
+use crate::contexts;
 use crate::failure::Failure;
-use crate::kubectl::Kubectl;
-use crate::namespace::{self, Found};
 use crate::objections::{self, Objection};
 use crate::plan::{self, Plan, What};
 use crate::recording::Recording;
-use crate::resource::built_in;
-use crate::scrub::Renaming;
-use crate::session::{Made, Session, StepError};
-use crate::simulated::{self, Running, Simulated};
+use crate::session::Made;
 use crate::steps::{shell, traffic::Figures};
-use crate::watches::{Sinks, Target, Watch, targets};
-use crate::{Options, Recorded, audit, cleanup, rights};
+use crate::work::Work;
+use crate::{Options, Recorded, audit, cleanup};
 
-/// The file's format.
-const FORMAT: &str = "k8s-watch-trace/v1";
 /// Clocks that run faster than this cannot be kept up with.
 const SPEED_MAX: f64 = 1000.0;
 
 /// What is known of a recording when it ends, however it ends.
 #[derive(Default)]
-struct Kept {
-    made: Arc<Mutex<Vec<Made>>>,
-    figures: Arc<Mutex<BTreeMap<String, Figures>>>,
-    recording: OnceLock<Arc<Recording>>,
-    namespaces: OnceLock<Vec<String>>,
+pub(crate) struct Kept {
+    pub made: Arc<Mutex<Vec<Made>>>,
+    pub figures: Arc<Mutex<BTreeMap<String, Figures>>>,
+    pub recording: OnceLock<Arc<Recording>>,
+    pub namespaces: OnceLock<Vec<String>>,
 }
 
 /// Makes a recording.
@@ -67,9 +56,6 @@ fn look(options: &Options) -> Result<Plan, Failure> {
     contexts::check(&options.context, options.allow_context.as_deref())?;
     if options.speed.is_some_and(|speed| !(speed > 0.0 && speed <= SPEED_MAX)) {
         return Err(Failure::Input(format!("--speed must be above 0 and at most {SPEED_MAX}")));
-    }
-    if options.audit_log.is_some() && options.speed.is_some_and(|speed| speed != 1.0) {
-        return Err(Failure::Input("--audit-log needs a cluster in real time: its times are the machine's, not the simulation's".into()));
     }
     if let Some(log) = options.audit_log.as_ref().filter(|log| !log.is_file()) {
         return Err(Failure::Input(format!("{}: there is no such audit log", log.display())));
@@ -118,266 +104,6 @@ fn check_shell(options: &Options, plan: &Plan) -> Result<(), Failure> {
 fn check_writable(options: &Options) -> Result<(), Failure> {
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(&options.out);
     opened.map(|_| ()).map_err(|e| Failure::Input(format!("{}: {e}", options.out.display())))
-}
-
-/// All that may be interrupted.
-struct Work<'a> {
-    options: &'a Options,
-    tell: &'a (dyn Fn(&str) + Sync),
-    plan: Arc<Plan>,
-    cluster: Cluster,
-    chosen: Chosen,
-    kept: &'a Kept,
-}
-
-impl Work<'_> {
-    /// Everything up to the end of the last step's time. Gives how many commands failed.
-    async fn all(&self) -> Result<usize, Failure> {
-        let version = self.cluster.get("/version").await?;
-        let version = version["gitVersion"].as_str().unwrap_or("unknown").to_owned();
-        (self.tell)(&format!("recording {} of {} at {} ({version})", self.plan.name, self.options.context, self.cluster.address()));
-        let simulated = Simulated::find(&self.cluster).await?;
-        self.check_cluster(simulated.as_ref())?;
-        let branch = self.branch(simulated.as_ref()).await?;
-        let speed = self.speed(simulated.as_ref(), branch.is_some())?;
-        let namespace = if branch.is_some() { self.home().await? } else { self.namespace().await? };
-        let mut namespaces = vec![namespace.clone()];
-        namespaces.extend(self.plan.other_namespaces());
-        _ = self.kept.namespaces.set(namespaces.clone());
-        let (lost, is_lost) = watch::channel(None);
-        let changed = Arc::new(Notify::new());
-        let opened = self.open_watches(&namespaces).await?;
-        let header = json!({
-            "format": FORMAT, "name": self.plan.name, "server": version, "about": self.plan.about, "namespace": namespace,
-            "recorder": AGENT, "speed": speed, "seed": simulated.as_ref().map(|s| s.seed), "branch": branch,
-        });
-        let recording = self.begin(header, &namespace, speed)?;
-        let sinks = Sinks { recording: recording.clone(), changed: changed.clone(), lost };
-        let mut following = JoinSet::new();
-        opened.into_iter().for_each(|watch| _ = following.spawn(watch.follow(sinks.clone())));
-        let (_choice, variables) = self.variables(&namespace, speed)?;
-        let session = Session {
-            cluster: self.cluster.clone(),
-            plan: self.plan.clone(),
-            namespace,
-            speed,
-            kubectl: Kubectl::of(&self.plan, simulated.as_ref()).map_err(Failure::Input)?,
-            recording,
-            changed,
-            made: self.kept.made.clone(),
-            figures: self.kept.figures.clone(),
-            loads: Mutex::default(),
-            variables,
-        };
-        let played = tokio::select! {
-            played = play(&session, branch.is_some(), self.tell) => played,
-            why = until_lost(is_lost) => Err(why),
-        };
-        session.loads.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|load| load.abort());
-        following.abort_all();
-        played
-    }
-
-    /// Tells if a simulated cluster is another than the scenario asks for.
-    fn check_cluster(&self, simulated: Option<&Simulated>) -> Result<(), Failure> {
-        let (Some(simulated), Some(loaded)) = (simulated, &self.plan.loaded) else { return Ok(()) };
-        let profile = sim_core::scenario::profile(&loaded.scenario.cluster).map_err(Failure::Input)?;
-        if !simulated.is_of(&profile) {
-            let file = self.options.file.display();
-            (self.tell)(&format!(
-                "this simulated cluster is another than the scenario asks for; `ksim serve --scenario {file}` has that one"
-            ));
-        }
-        Ok(())
-    }
-
-    /// Begins a branch for the recording if the cluster is a simulated one, unless it is to be recorded as it stands.
-    async fn branch(&self, simulated: Option<&Simulated>) -> Result<Option<String>, Failure> {
-        let options = self.options;
-        let as_it_stands = options.here || options.keep || options.use_existing || options.namespace.is_some();
-        let Some(simulated) = simulated.filter(|_| !as_it_stands) else { return Ok(None) };
-        let name = namespace::fresh_name(&self.plan.name, Timestamp::now().as_microsecond() as u64);
-        self.kept.made.lock().unwrap_or_else(PoisonError::into_inner).push(simulated.branch(&name));
-        simulated::begin(&self.cluster, &name).await?;
-        (self.tell)(&format!("in a branch of this simulated cluster, which begins as `ksim run --seed {}` does;", simulated.seed));
-        (self.tell)(&format!(
-            "its other clients see that branch until the recording is over, then {} again (--here: as it stands)",
-            simulated.branch
-        ));
-        Ok(Some(name))
-    }
-
-    /// How many times faster than real time the cluster's clock runs.
-    fn speed(&self, simulated: Option<&Simulated>, in_branch: bool) -> Result<f64, Failure> {
-        let given = self.options.speed;
-        match simulated {
-            Some(simulated) if !in_branch => simulated.speed_here(given),
-            Some(simulated) => Ok(given.or(simulated.speed).unwrap_or(1.0)),
-            None => Ok(given.unwrap_or(1.0)),
-        }
-    }
-
-    /// The scenario's own namespace, which is all a recording's in a branch. It is not made: a run does not either.
-    async fn home(&self) -> Result<String, Failure> {
-        let name = self.plan.home.clone();
-        let namespaces: Vec<String> = std::iter::once(name.clone()).chain(self.plan.other_namespaces()).collect();
-        rights::check(&self.cluster, rights::needed(&self.plan, &namespaces, false)).await?;
-        Ok(name)
-    }
-
-    /// Looks at the rights, and makes the namespace or finds that it may be used.
-    async fn namespace(&self) -> Result<String, Failure> {
-        let named = self.options.namespace.clone().or_else(|| self.plan.names_home.then(|| self.plan.home.clone()));
-        let name = named.unwrap_or_else(|| namespace::fresh_name(&self.plan.name, Timestamp::now().as_microsecond() as u64));
-        let mut namespaces = vec![name.clone()];
-        namespaces.extend(self.plan.other_namespaces());
-        rights::check(&self.cluster, rights::needed(&self.plan, &namespaces, true)).await?;
-        let found = namespace::look(&self.cluster, &name, self.options.use_existing).await?;
-        if found == Found::Theirs {
-            self.check_nothing_is_there(&name).await?;
-            (self.tell)(&format!("in the namespace {name}, which was there already"));
-            return Ok(name);
-        }
-        self.kept.made.lock().unwrap_or_else(PoisonError::into_inner).push(Made::Namespace(name.clone()));
-        namespace::make(&self.cluster, &name, found).await?;
-        (self.tell)(&format!("in the namespace {name}, made for it"));
-        if !namespace::furnished(&self.cluster, &name).await? {
-            (self.tell)("the namespace was given no service account: pods may not start");
-        }
-        Ok(name)
-    }
-
-    /// In somebody else's namespace nothing is changed that was there before.
-    async fn check_nothing_is_there(&self, namespace: &str) -> Result<(), Failure> {
-        for planned in &self.plan.steps {
-            let What::Step(step) = &planned.what else { continue };
-            for manifest in self.plan.manifests(step) {
-                let word = |path: &str| manifest.pointer(path).and_then(|v| v.as_str()).unwrap_or_default();
-                let Some(resource) = built_in(word("/apiVersion"), word("/kind")) else { continue };
-                let (name, own) = (word("/metadata/name"), word("/metadata/namespace"));
-                let namespace = if own.is_empty() || own == self.plan.home { namespace } else { own };
-                match self.cluster.get(&format!("{}/{name}", resource.path(namespace))).await {
-                    Err(error) if error.is_not_found() => {}
-                    found => {
-                        found?;
-                        let text = format!(
-                            "{}: {} is in the namespace {namespace} already, and would be changed",
-                            planned.place,
-                            resource.shown(name)
-                        );
-                        return Err(Failure::Input(text));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn open_watches(&self, namespaces: &[String]) -> Result<Vec<Watch>, Failure> {
-        let mut all = targets(namespaces);
-        all.extend(self.plan.watch.iter().map(|path| Target { path: path.clone(), query: String::new(), kind: None }));
-        let mut opening = JoinSet::new();
-        for target in all {
-            let cluster = self.cluster.clone();
-            opening.spawn(async move { (target.path.clone(), Watch::open(&cluster, target).await) });
-        }
-        let mut opened = Vec::new();
-        while let Some(answer) = opening.join_next().await {
-            let (path, watch) = answer.map_err(|e| Failure::Input(e.to_string()))?;
-            match watch? {
-                Some(watch) => opened.push(watch),
-                None => (self.tell)(&format!("not watched, because the server does not have it: {path}")),
-            }
-        }
-        Ok(opened)
-    }
-
-    fn begin(&self, mut header: Value, namespace: &str, speed: f64) -> Result<Arc<Recording>, Failure> {
-        if let Some(fields) = header.as_object_mut() {
-            fields.retain(|_, value| !value.is_null());
-        }
-        let renaming = Renaming { from: namespace.to_owned(), to: self.plan.home.clone() };
-        let recording = Recording::create(&self.options.out, &header, renaming, speed).map_err(Failure::Input)?;
-        let recording = Arc::new(recording);
-        _ = self.kept.recording.set(recording.clone());
-        Ok(recording)
-    }
-
-    /// The variables of the commands of a shell, and the file one of them names.
-    fn variables(&self, namespace: &str, speed: f64) -> Result<(Option<shell::Choice>, Variables), Failure> {
-        if !self.plan.runs_shell() {
-            return Ok((None, vec![]));
-        }
-        let (choice, kubeconfig) = shell::Choice::write(&self.chosen, namespace).map_err(Failure::Input)?;
-        let pair = |name: &str, value: String| (name.to_owned(), value);
-        let mut variables = vec![pair("KUBECONFIG", kubeconfig), pair("NS", namespace.to_owned()), pair("SPEED", speed.to_string())];
-        variables.extend(shell::manifests(&self.plan.folder).map(|m| pair("M", m.display().to_string())));
-        Ok((Some(choice), variables))
-    }
-}
-
-/// Variables of a shell by their names.
-type Variables = Vec<(String, String)>;
-
-/// Does the steps at their times.
-async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
-    let clock = match (stands_still, session.is_simulated()) {
-        (true, _) => {
-            if let Some(first) = session.plan.steps.first().filter(|first| session.is_held(first)) {
-                simulated::hold(&session.cluster, first.at.unwrap_or(0)).await?;
-            }
-            simulated::run(&session.cluster, session.speed).await?
-        }
-        (false, true) => simulated::look(&session.cluster).await?,
-        (false, false) => Running { at: Instant::now(), elapsed: 0 },
-    };
-    session.kubectl.begin(clock);
-    session.recording.start(clock.at);
-    let limit = session.plan.time_limit.map(|limit| session.wall(limit));
-    let steps = play_steps(session, tell);
-    match limit {
-        Some(limit) => match tokio::time::timeout(limit, steps).await {
-            Ok(played) => played,
-            Err(_) => Err(Failure::TimeLimit("the scenario's time limit came before its end".into())),
-        },
-        None => steps.await,
-    }
-}
-
-async fn play_steps(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
-    let mut failed_commands = 0;
-    for planned in &session.plan.steps {
-        session.step_comes(planned).await?;
-        tell(&format!("{:8.3}s {}", session.user_at() as f64 / 1e9, planned.text));
-        session.recording.action(&planned.text);
-        let outcome = session.perform(planned).await;
-        session.recording.done(&planned.text, outcome.exit, &outcome.output);
-        match outcome.error {
-            Some(StepError::Failed(text)) => return Err(Failure::Step(format!("{}: {text}", planned.place))),
-            Some(lost) => return Err(lost.into()),
-            None if outcome.exit != 0 => {
-                failed_commands += 1;
-                tell(&format!("  exit code {}: {}", outcome.exit, outcome.output.trim()));
-            }
-            None => {}
-        }
-        if let (_, Some(why)) = session.recording.state() {
-            return Err(Failure::Limit(why));
-        }
-    }
-    session.user_waits(session.user_at() + session.plan.settle).await;
-    Ok(failed_commands)
-}
-
-async fn until_lost(mut lost: watch::Receiver<Option<Failure>>) -> Failure {
-    loop {
-        if let Some(why) = lost.borrow_and_update().clone() {
-            return why;
-        }
-        if lost.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Ends the file: what came of the loads, how the recording ended, and the audit log's requests. Gives the number of lines.
