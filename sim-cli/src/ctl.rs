@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
   ksim ctl checkpoint before; ksim ctl rewind before      keep the present; come back to it
   ksim ctl rewind --by 30s                                half a minute back
   ksim ctl fork experiment; ksim ctl switch main          go on with a copy; come back
-  ksim ctl begin again; ksim ctl switch main; ksim ctl drop again   the cluster as it was at the beginning; back, and forget it
+  ksim ctl begin anew; ksim ctl switch main; ksim ctl drop anew   the cluster as `ksim run` has it at first; back; forget it
   ksim ctl speed 60; ksim ctl resume                      a minute a second; on after a pause
 
 Exit codes: 0 done; 2 it cannot be done, and why. The fields of faults are those of a scenario's `fault` step (`ksim schema`).";
@@ -110,7 +110,7 @@ enum CtlAction {
         /// The branch's name
         name: String,
     },
-    /// Keep the present as the branch it is and go on with a new one, the cluster as it was when the session began
+    /// Keep the present as the branch it is and go on with a new one, the cluster as `ksim run` has it at its beginning
     Begin {
         /// The new branch's name
         name: String,

@@ -77,14 +77,9 @@ pub fn serve(arguments: ServeArguments) -> i32 {
 }
 
 fn options(arguments: ServeArguments) -> Result<Options, String> {
-    let mut workloads = ProfileSet::builtin();
     let (scenario, loaded) = arguments.scenario.as_deref().map(scenario).transpose()?.unzip();
     let choice = loaded.as_ref().map(|l| &l.scenario.cluster);
-    for name in choice.iter().flat_map(|c| &c.workloads) {
-        if !workloads.prefer(name) {
-            return Err(format!("there is no workload profile {name:?}"));
-        }
-    }
+    let workloads = choice.map_or_else(|| Ok(ProfileSet::builtin()), sim_core::scenario::workloads)?;
     let profile = match (&arguments.cluster, choice) {
         (None, Some(choice)) => sim_core::scenario::profile(choice)?,
         (name, _) => profile(name.as_deref().unwrap_or(DEFAULT_CLUSTER))?,

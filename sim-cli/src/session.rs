@@ -10,7 +10,6 @@ use sim_core::scenario::{self, Loaded, Outcome, Player, Problem};
 use sim_core::time::{MICROSECOND, SimTime};
 use sim_core::trace::recording;
 use sim_core::view;
-use sim_workload::ProfileSet;
 
 /// Larger files than this are not read.
 const FILE_BYTES_MAX: u64 = 3 << 20;
@@ -100,13 +99,7 @@ pub fn play_on(
     settings: &Settings,
     watch: &mut dyn FnMut(&Cluster, SimTime),
 ) -> Result<Played, String> {
-    let choice = &loaded.scenario.cluster;
-    let mut workloads = ProfileSet::builtin();
-    for name in &choice.workloads {
-        if !workloads.prefer(name) {
-            return Err(format!("there is no workload profile {name:?}"));
-        }
-    }
+    let workloads = scenario::workloads(&loaded.scenario.cluster)?;
     let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), seed, settings)?;
     let mut player = Player::new(cluster, loaded.clone());
     let began = player.began();

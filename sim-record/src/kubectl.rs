@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sim_core::cluster::UserLinks;
 use sim_core::scenario::format::{RolloutAction, Step};
 use sim_core::scenario::{USER, profile};
@@ -52,7 +53,7 @@ impl Kubectl {
     }
 
     fn began(&self) -> Running {
-        *self.began.get_or_init(|| Running { at: Instant::now(), elapsed: 0 })
+        *self.began.get_or_init(|| Running { at: Instant::now(), elapsed: 0, now: None })
     }
 
     fn passes(&self, nanos: u64) -> u64 {
@@ -66,6 +67,14 @@ impl Session {
     /// Whether the cluster is a simulated one.
     pub fn is_simulated(&self) -> bool {
         self.kubectl.is_simulated
+    }
+
+    /// What time it is where the cluster is, for the user.
+    pub fn cluster_time(&self) -> Timestamp {
+        match self.kubectl.began().now {
+            Some(began) => began.checked_add(Duration::from_nanos(self.user_at())).unwrap_or(began),
+            None => Timestamp::now(),
+        }
     }
 
     /// How far the user is, in nanoseconds of the cluster's time since the first step could begin.

@@ -11,6 +11,7 @@ mod cluster;
 mod contexts;
 mod failure;
 mod kubectl;
+mod length;
 mod namespace;
 mod objections;
 mod plan;

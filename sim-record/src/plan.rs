@@ -19,7 +19,7 @@ use crate::failure::Failure;
 const FILE_BYTES_MAX: u64 = 3 << 20;
 /// How long a file of commands goes on after its last one, if it does not say.
 const SETTLE: u64 = 20;
-/// How long a scenario goes on that does not say: a simulated run ends when its expectations are decided, which is soon.
+/// How long a scenario goes on at least that does not say.
 const SCENARIO_SETTLE: u64 = 5;
 const SECOND: u64 = 1_000_000_000;
 /// The namespace meant where none is named.

@@ -17,7 +17,7 @@ pub async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + 
             simulated::run(&session.cluster, session.speed).await?
         }
         (false, true) => simulated::look(&session.cluster).await?,
-        (false, false) => Running { at: Instant::now(), elapsed: 0 },
+        (false, false) => Running { at: Instant::now(), elapsed: 0, now: None },
     };
     session.kubectl.begin(clock);
     session.recording.start(clock.at);
@@ -53,7 +53,10 @@ async fn play_steps(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<u
             return Err(Failure::Limit(why));
         }
     }
-    session.user_waits(session.user_at() + session.plan.settle).await;
+    // What a simulated cluster is recorded for must be as long as its run, to be compared with it.
+    let settle = if session.is_simulated() && session.lasts.is_some() { 0 } else { session.plan.settle };
+    let end = (session.user_at() + settle).max(session.lasts.unwrap_or(0));
+    session.user_waits(end).await;
     Ok(failed_commands)
 }
 

@@ -17,6 +17,8 @@ pub struct Resource {
     pub plural: String,
     /// As kubectl says it.
     pub singular: String,
+    /// What kubectl may say instead, besides plural and singular.
+    pub short_names: Vec<String>,
     /// Whether its objects live in namespaces.
     pub is_namespaced: bool,
 }
@@ -30,6 +32,8 @@ impl Resource {
             kind: row.kind.into(),
             plural: row.plural.into(),
             singular: row.singular.into(),
+            // Words for built-in kinds are the table's.
+            short_names: vec![],
             is_namespaced: kind.is_namespaced(),
         }
     }
@@ -82,7 +86,9 @@ pub async fn of_word(cluster: &Cluster, word: &str) -> Result<Resource, ApiError
     let word = word.to_ascii_lowercase();
     let groups = cluster.get("/apis").await?;
     for version in groups["groups"].as_array().into_iter().flatten().filter_map(|g| g["preferredVersion"]["groupVersion"].as_str()) {
-        let means = |r: &Resource| r.plural == word || r.singular == word || format!("{}.{}", r.plural, r.group()) == word;
+        let means = |r: &Resource| {
+            r.plural == word || r.singular == word || r.short_names.contains(&word) || format!("{}.{}", r.plural, r.group()) == word
+        };
         if let Some(found) = served(cluster, version).await?.into_iter().find(means) {
             return Ok(found);
         }
@@ -99,7 +105,8 @@ async fn served(cluster: &Cluster, api_version: &str) -> Result<Vec<Resource>, A
         let (kind, singular) = (word(r, "kind"), word(r, "singularName"));
         let singular = if singular.is_empty() { kind.to_ascii_lowercase() } else { singular };
         let is_namespaced = r["namespaced"].as_bool().unwrap_or(false);
-        Resource { api_version: api_version.into(), plural: word(r, "name"), kind, singular, is_namespaced }
+        let short_names = r["shortNames"].as_array().into_iter().flatten().filter_map(|n| n.as_str().map(str::to_owned)).collect();
+        Resource { api_version: api_version.into(), plural: word(r, "name"), kind, singular, short_names, is_namespaced }
     };
     Ok(resources.map(resource).collect())
 }

@@ -76,6 +76,8 @@ pub struct Session {
     pub namespace: String,
     /// How many times faster than real time the cluster's clock runs.
     pub speed: f64,
+    /// How long its run lasts, if it is a scenario that does not say how long it goes on.
+    pub lasts: Option<u64>,
     /// The time that kubectl takes.
     pub kubectl: Kubectl,
     /// Where it is written.

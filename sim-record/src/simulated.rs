@@ -3,6 +3,7 @@
 //! what was there before waits meanwhile, and comes back untouched when the branch is left.
 
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sim_core::cluster::Profile;
 use tokio::time::Instant;
@@ -98,6 +99,8 @@ pub struct Running {
     pub at: Instant,
     /// How long the session had lasted then, in nanoseconds of its own time.
     pub elapsed: u64,
+    /// The simulated time.
+    pub now: Option<Timestamp>,
 }
 
 /// Lets time run.
@@ -114,7 +117,8 @@ async fn running(asked: impl Future<Output = Result<Value, ApiError>>) -> Result
     let begun = Instant::now();
     let status = asked.await?;
     let seconds = status["elapsedSeconds"].as_f64().unwrap_or(0.0);
-    Ok(Running { at: begun + begun.elapsed() / 2, elapsed: (seconds * 1e9).round() as u64 })
+    let now = status["now"].as_str().and_then(|now| now.parse().ok());
+    Ok(Running { at: begun + begun.elapsed() / 2, elapsed: (seconds * 1e9).round() as u64, now })
 }
 
 /// Goes back to the branch that was live before, whose time runs as it did, and forgets the one that was begun.

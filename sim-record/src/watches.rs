@@ -40,9 +40,8 @@ pub struct Target {
 
 /// The watches of the kinds every recording holds, in these namespaces; the first is the recording's own.
 pub fn targets(namespaces: &[String]) -> Vec<Target> {
-    let kinds = RECORDED.iter().copied().chain([Kind::PodDisruptionBudget].into_iter().filter(|k| !RECORDED.contains(k)));
     let mut found = Vec::new();
-    for kind in kinds {
+    for kind in RECORDED {
         let resource = Resource::of(kind);
         let told = Some((resource.api_version.clone(), resource.kind.clone()));
         if resource.is_namespaced {

@@ -22,7 +22,7 @@ use crate::session::{Made, Session};
 use crate::simulated::{self, Simulated};
 use crate::steps::shell;
 use crate::watches::{Sinks, Target, Watch, targets};
-use crate::{Options, rights};
+use crate::{Options, length, rights};
 
 /// The file's format.
 const FORMAT: &str = "k8s-watch-trace/v1";
@@ -65,7 +65,8 @@ impl Work<'_> {
         let mut following = JoinSet::new();
         opened.into_iter().for_each(|watch| _ = following.spawn(watch.follow(sinks.clone())));
         let (_choice, variables) = self.variables(&place)?;
-        let session = self.session(&place, recording, changed, variables)?;
+        let lasts = self.lasts(&place).await;
+        let session = Session { lasts, ..self.session(&place, recording, changed, variables)? };
         let played = tokio::select! {
             played = play(&session, place.branch.is_some(), self.tell) => played,
             why = until_lost(is_lost) => Err(why),
@@ -81,6 +82,7 @@ impl Work<'_> {
             plan: self.plan.clone(),
             namespace: place.namespace.clone(),
             speed: place.speed,
+            lasts: None,
             kubectl: Kubectl::of(&self.plan, place.simulated.as_ref()).map_err(Failure::Input)?,
             recording,
             changed,
@@ -89,6 +91,13 @@ impl Work<'_> {
             loads: Mutex::default(),
             variables,
         })
+    }
+
+    /// How long a run of the scenario lasts.
+    async fn lasts(&self, place: &Place) -> Option<u64> {
+        let loaded = self.plan.loaded.clone()?;
+        let seed = place.simulated.as_ref().map_or(loaded.scenario.seed, |s| s.seed);
+        tokio::task::spawn_blocking(move || length::of_run(&loaded, seed)).await.ok().flatten()
     }
 
     /// Finds out where the recording is made, and makes that place.

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use sim_api::{Frontend, Settings};
 use sim_apimachinery::UserInfo;
-use sim_core::cluster::{Cluster, Profile};
+use sim_core::cluster::Cluster;
 use sim_core::credentials::Authority;
-use sim_core::scenario::{Loaded, Player};
+use sim_core::scenario::Player;
 use sim_core::time::{SECOND, SimTime};
-use sim_workload::ProfileSet;
 
 use crate::clock::real_now;
 use crate::journal::{FORMAT, Header, Journal};
 use crate::server::Options;
-use crate::session::Session;
+use crate::session::{Recipe, Session};
 use crate::story::ScenarioFile;
 use crate::tokens;
 
@@ -56,36 +55,34 @@ pub fn session(options: &Options, users: &[(String, UserInfo)], authority: &Arc<
     let loaded = header.scenario.as_ref().map(ScenarioFile::load).transpose()?.map(Arc::new);
     let (profile, workloads) = match &loaded {
         // The session's own scenario says what its cluster is.
-        Some(loaded) if options.scenario.is_none() => of_scenario(loaded)?,
+        Some(loaded) if options.scenario.is_none() => {
+            let choice = &loaded.scenario.cluster;
+            (sim_core::scenario::profile(choice)?, sim_core::scenario::workloads(choice)?)
+        }
         _ if header.cluster != options.cluster || header.without != options.without => {
             return Err(format!("the session in this folder has the cluster {:?} without {:?}", header.cluster, header.without));
         }
         _ => (options.profile.clone(), options.workloads.clone()),
     };
-    let settings = sim_core::cluster::Settings {
-        start: Some(SimTime(header.start)),
-        without: header.without.clone(),
-        calls_out: true,
-        remembers_deliveries: true,
-        authority: Some(authority.clone()),
+    let recipe = Recipe {
+        profile: Arc::new(profile),
+        workloads: Arc::new(workloads),
+        seed: header.seed,
+        settings: sim_core::cluster::Settings {
+            start: None,
+            without: header.without.clone(),
+            calls_out: true,
+            remembers_deliveries: true,
+            authority: Some(authority.clone()),
+        },
     };
-    let cluster = Cluster::with(Arc::new(profile), Arc::new(workloads), header.seed, &settings)?;
+    let cluster = recipe.cluster(Some(SimTime(header.start)))?;
     let frontend = Frontend::new(Settings { tokens: users.to_vec() });
     let player = match loaded {
         Some(loaded) => Player::new(cluster, loaded),
         None => Player::idle(cluster),
     };
-    let mut session = Session::new(player, frontend, options.speed, journal);
+    let mut session = Session::new(recipe, player, frontend, options.speed, journal);
     session.replay(entries);
     Ok(session)
-}
-
-/// The cluster profile and the workload profiles that a scenario asks for.
-fn of_scenario(loaded: &Loaded) -> Result<(Profile, ProfileSet), String> {
-    let choice = &loaded.scenario.cluster;
-    let mut workloads = ProfileSet::builtin();
-    match choice.workloads.iter().find(|name| !workloads.prefer(name)) {
-        Some(name) => Err(format!("there is no workload profile {name:?}")),
-        None => Ok((sim_core::scenario::profile(choice)?, workloads)),
-    }
 }

@@ -81,7 +81,7 @@ pub enum Action {
     /// Goes on with another branch; the present one is kept under the name it had.
     Switch(String),
     /// Keeps the present as the branch it is and goes on with a new one of this name, in which nothing has happened yet: the
-    /// cluster as it was when the session began, without the scenario it played.
+    /// cluster as `ksim run` with this seed has it at its beginning, at that moment, and no scenario is played on it.
     Begin(String),
     /// Forgets a branch that waits.
     Drop(String),
@@ -220,8 +220,9 @@ impl Session {
             }
             Action::Fork(name) => kept.branch_off(name, &self.world)?,
             Action::Begin(name) => {
-                kept.branch_off(name, &self.world)?;
-                self.world = self.world.anew();
+                let anew = self.anew()?;
+                self.branches.branch_off(name, &self.world)?;
+                self.world = anew;
             }
             Action::Drop(name) if *name == kept.current => {
                 return Err(format!("the branch {name:?} is live; go on with another first, with `switch`"));
@@ -258,7 +259,7 @@ impl Session {
     fn status(&self) -> Value {
         let cluster = self.world.cluster();
         json!({
-            "now": cluster.now().to_time().0.to_string(),
+            "now": cluster.now().to_micro_time().0.to_string(),
             "elapsedSeconds": cluster.now().since(self.world.origin.cluster.now()) as f64 / SECOND as f64,
             "speed": self.clock.speed().to_string(),
             "revision": cluster.etcd().revision(),

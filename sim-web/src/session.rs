@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_api::{Answer, Frontend, Request};
-use sim_core::cluster::{Cluster, ContainerKey};
+use sim_core::cluster::{Cluster, ContainerKey, Profile, Settings};
 use sim_core::kube_apiserver::admission_webhooks::{Attempt, WebhookAnswer, WebhookCall};
 use sim_core::scenario::Player;
 use sim_core::time::SimTime;
 use sim_core::trace::{BEGINNING, recording};
-use sim_workload::Given;
+use sim_workload::{Given, ProfileSet};
 
 use crate::clock::{Clock, Speed};
 use crate::control::{Action, Branches};
@@ -51,6 +51,26 @@ struct Held {
 /// What an HTTP request comes to: an answer, or the number under which it waits for webhooks outside.
 pub type Outcome = Result<Answer, u64>;
 
+/// What the session's clusters are made from.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The nodes and how long things take.
+    pub profile: Arc<Profile>,
+    /// How images behave.
+    pub workloads: Arc<ProfileSet>,
+    /// The seed of chance.
+    pub seed: u64,
+    /// What else is chosen.
+    pub settings: Settings,
+}
+
+impl Recipe {
+    /// A cluster in which nothing has happened yet, begun at a moment, or when `ksim run` begins.
+    pub fn cluster(&self, start: Option<SimTime>) -> Result<Cluster, String> {
+        Cluster::with(self.profile.clone(), self.workloads.clone(), self.seed, &Settings { start, ..self.settings.clone() })
+    }
+}
+
 /// The session.
 pub struct Session {
     /// The present.
@@ -58,6 +78,7 @@ pub struct Session {
     /// How virtual time runs.
     pub clock: Clock,
     pub(crate) branches: Branches,
+    recipe: Recipe,
     frontend: Frontend,
     journal: Option<Journal>,
 }
@@ -65,11 +86,6 @@ pub struct Session {
 impl World {
     fn new(origin: Arc<Player>) -> World {
         World { player: Player::clone(&origin), entries: vec![], origin, held: BTreeMap::new(), held_ever: 0, past: vec![] }
-    }
-
-    /// The same cluster as it was when the session began, and nothing is played on it.
-    pub(crate) fn anew(&self) -> World {
-        World::new(Arc::new(Player::idle(self.origin.cluster.clone())))
     }
 
     /// The cluster.
@@ -152,10 +168,15 @@ impl World {
 
 impl Session {
     /// A session that begins with this cluster and scenario.
-    pub fn new(player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
+    pub fn new(recipe: Recipe, player: Player, frontend: Frontend, speed: Speed, journal: Option<Journal>) -> Session {
         let clock = Clock::new(speed, player.cluster.now());
         let world = World::new(Arc::new(player));
-        Session { world, clock, branches: Branches::default(), frontend, journal }
+        Session { world, clock, branches: Branches::default(), recipe, frontend, journal }
+    }
+
+    /// A world as `ksim run` has it at its beginning, on which nothing is played.
+    pub(crate) fn anew(&self) -> Result<World, String> {
+        Ok(World::new(Arc::new(Player::idle(self.recipe.cluster(None)?))))
     }
 
     /// Does again what a journal holds.

@@ -1,7 +1,7 @@
 //! `ksim record` against `ksim serve`, which is to it only another cluster: what it writes is what `ksim run --trace` writes of
 //! the same scenario, and whatever goes wrong, the message says what, and nothing is left in the cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -115,18 +115,13 @@ fn trace_of(file: &Path, seed: &str) -> PathBuf {
     out
 }
 
-/// What happened to which object at which revision of the store, without the times that events have in their names.
-fn changes(lines: &[Value]) -> BTreeSet<(u64, String)> {
+/// What happened to which object at which revision of the store, and how it was then: all but the time it was seen.
+fn changes(lines: &[Value]) -> BTreeMap<u64, String> {
     let of = |line: &Value| {
-        let object = &line["object"];
-        let word = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
-        let (kind, name) = (word("/kind"), word("/metadata/name"));
-        let name = if kind == "Event" { name.rsplit_once('.').map_or(name, |(object, _)| object) } else { name };
-        let revision = word("/metadata/resourceVersion").parse().expect("a revision is a number");
-        (revision, format!("{} {kind} {name}", line["type"]))
+        let revision = line["object"]["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
+        (revision.expect("a revision is a number"), format!("{} {}", line["type"], line["object"]))
     };
-    // How a host is, is no part of the scenario.
-    lines.iter().filter(|l| l["type"].is_string() && l["object"]["kind"] != "Node").map(of).collect()
+    lines.iter().filter(|l| l["type"].is_string()).map(of).collect()
 }
 
 fn lines_of(path: &Path) -> Vec<Value> {
@@ -144,7 +139,12 @@ fn compare_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<
     let whole = Trace::of(&expected);
     assert!(whole.states() > 60, "the trace is worth comparing with: {} states", whole.states());
     let mut told = differences(&whole, &Trace::of(&found));
-    told.extend(changes(&expected).symmetric_difference(&changes(&found)).map(|(revision, what)| format!("{revision}: {what}")));
+    let (expected, found) = (changes(&expected), changes(&found));
+    for revision in expected.keys().chain(found.keys().filter(|r| !expected.contains_key(r))) {
+        if expected.get(revision) != found.get(revision) {
+            told.push(format!("{revision}:\n  expected {:?}\n  found    {:?}", expected.get(revision), found.get(revision)));
+        }
+    }
     told
 }
 

@@ -12,5 +12,5 @@ mod single;
 pub use format::Scenario;
 pub use load::{Loaded, Problem, load};
 pub use player::{Ended, Outcome, Player, Progress, Standing, USER, Verdict, describe, difference, like_text, schema_kinds};
-pub use profile::{changed, profile, profile_of};
+pub use profile::{changed, profile, profile_of, workloads};
 pub use single::inject_fault;

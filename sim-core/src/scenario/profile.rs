@@ -2,6 +2,7 @@
 
 use sim_apimachinery::quantity::Quantity;
 use sim_apimachinery::yaml;
+use sim_workload::ProfileSet;
 
 use super::format::ClusterChoice;
 use super::profile_limits;
@@ -32,6 +33,15 @@ pub fn profile(choice: &ClusterChoice) -> Result<Profile, String> {
     let base =
         own.or_else(|| Profile::named(&choice.profile)).ok_or_else(|| format!("there is no cluster profile {:?}", choice.profile))?;
     changed(base, choice)
+}
+
+/// How images behave in a cluster a scenario asks for.
+pub fn workloads(choice: &ClusterChoice) -> Result<ProfileSet, String> {
+    let mut workloads = ProfileSet::builtin();
+    match choice.workloads.iter().find(|name| !workloads.prefer(name)) {
+        Some(name) => Err(format!("there is no workload profile {name:?}")),
+        None => Ok(workloads),
+    }
 }
 
 /// A profile with what a scenario changes about it.

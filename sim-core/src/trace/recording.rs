@@ -2,7 +2,7 @@
 //! a real cluster would have received them, one JSON value a line, times in seconds since the run began.
 
 use serde_json::{Value, json};
-use sim_apimachinery::{Kind, Object};
+use sim_apimachinery::{Kind, Object, encoding};
 
 use super::{Trace, What};
 use crate::component::ChangeType;
@@ -13,7 +13,7 @@ use crate::time::{MILLISECOND, SimTime};
 const WATCH_DELAY: u64 = MILLISECOND;
 
 /// The kinds a recording holds.
-pub const RECORDED: [Kind; 19] = [
+pub const RECORDED: [Kind; 20] = [
     Kind::Pod,
     Kind::Service,
     Kind::Event,
@@ -33,6 +33,7 @@ pub const RECORDED: [Kind; 19] = [
     Kind::Job,
     Kind::CronJob,
     Kind::HorizontalPodAutoscaler,
+    Kind::PodDisruptionBudget,
 ];
 
 /// What a recording tells of a run besides its lines.
@@ -84,16 +85,10 @@ fn change_line(header: &Header, change: &crate::etcd::Change) -> Value {
         ChangeType::Modified => "MODIFIED",
         ChangeType::Deleted => "DELETED",
     };
-    let mut object = change.object.to_json();
+    // As the API server tells it, with the fields that are told when they are empty.
+    let mut object = encoding::encode(&change.object, &change.object.kind().resource().api_version());
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
-    }
-    if change.object.kind() == Kind::EndpointSlice {
-        for field in ["endpoints", "ports"] {
-            if object.get(field).is_none_or(|v| v.as_array().is_some_and(Vec::is_empty)) {
-                object[field] = Value::Null;
-            }
-        }
     }
     json!({"t": seconds(header, change.time.plus(WATCH_DELAY)), "type": kind, "object": object})
 }

@@ -42,29 +42,40 @@ impl Session {
         if let Some(seconds) = delete.grace_period_seconds {
             options["gracePeriodSeconds"] = seconds.into();
         }
-        for (path, shown) in &paths {
-            self.writing().await.delete(path, &options).await?;
+        let mut deleted = Vec::new();
+        for (path, shown) in paths {
+            let told = self.writing().await.delete(&path, &options).await?;
             out.push_str(&format!("{} deleted\n", shown.replacen('/', " \"", 1) + "\""));
+            let uid = told.pointer("/details/uid").or(told.pointer("/metadata/uid")).and_then(Value::as_str).unwrap_or_default();
+            deleted.push((path, uid.to_owned()));
         }
-        if delete.wait { self.gone(paths.into_iter().map(|(path, _)| path).collect()).await } else { Ok(()) }
+        if delete.wait { self.gone(deleted).await } else { Ok(()) }
     }
 
-    async fn gone(&self, mut paths: Vec<String>) -> Done<()> {
+    /// Waits until objects with these paths and uids are gone: another of the same name may be there by then.
+    async fn gone(&self, mut deleted: Vec<(String, String)>) -> Done<()> {
         let end = Instant::now() + self.wall(GONE_TIME_MAX);
         loop {
             let changed = self.changed.notified();
-            while let Some(path) = paths.last()
-                && !self.is_there(path).await?
+            while let Some((path, uid)) = deleted.last()
+                && !self.is_still_there(path, uid).await?
             {
-                paths.pop();
+                deleted.pop();
             }
-            if paths.is_empty() {
+            if deleted.is_empty() {
                 return Ok(());
             }
             if Instant::now() > end {
                 return Err(StepError::Failed("error: timed out waiting for the condition".into()));
             }
             _ = tokio::time::timeout(self.wall(super::wait::POLL), changed).await;
+        }
+    }
+
+    async fn is_still_there(&self, path: &str, uid: &str) -> Done<bool> {
+        match self.cluster.get(path).await {
+            Err(error) if error.is_not_found() => Ok(false),
+            found => Ok(found?.pointer("/metadata/uid").and_then(Value::as_str).is_none_or(|found| uid.is_empty() || found == uid)),
         }
     }
 

@@ -1,6 +1,5 @@
 //! `kubectl rollout`.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use sim_apimachinery::Kind;
 use sim_core::scenario::format::{Rollout, RolloutAction};
@@ -21,7 +20,7 @@ impl Session {
     pub(super) async fn rollout(&self, rollout: &Rollout, out: &mut String) -> Done<()> {
         match rollout.action {
             RolloutAction::Restart => {
-                let stamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+                let stamp = self.cluster_time().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
                 let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
                 self.change(rollout, STRATEGIC, &patch, "restarted", out).await
             }
