@@ -57,3 +57,23 @@ fn an_apply_reads_the_schemas_of_its_groups_first() {
     let (core, autoscaling) = (first_change(config_map("one")), first_change(autoscaler));
     assert!(core - autoscaling > 0.02, "the core group has many kinds: {core}, {autoscaling}");
 }
+
+/// Source: apiextensions-apiserver pkg/apiserver/customresource_handler.go (no strategic merge patches).
+#[test]
+fn a_custom_object_takes_no_strategic_patch() {
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "backups.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "backups", "kind": "Backup"}, "versions": [{"name": "v1",
+            "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}});
+    let backup = json!({"apiVersion": "example.com/v1", "kind": "Backup", "metadata": {"name": "nightly"}, "spec": {"keep": 7}});
+    let changed = |kind: &str| {
+        let patch = json!({"object": {"kind": "backup", "name": "nightly"}, "type": kind, "patch": {"spec": {"keep": 14}}});
+        let lines = lines(json!([
+            {"at": "0s", "apply": {"objects": [definition]}},
+            {"at": "5s", "apply": {"objects": [backup]}},
+            {"at": "6s", "patch": patch},
+            {"at": "7s", "apply": {"objects": [config_map("later")]}},
+        ]));
+        lines.iter().any(|l| l["object"]["metadata"]["name"] == "later")
+    };
+    assert_eq!(["merge", "strategic"].map(changed), [true, false], "the step fails, and the run with it");
+}

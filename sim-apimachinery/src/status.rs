@@ -95,6 +95,13 @@ pub struct Status {
 }
 
 impl Status {
+    /// What a strategic merge patch would do to a custom object nothing says.
+    pub fn no_strategic_patch() -> Status {
+        let types = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+        let text = format!("the body of the request was in an unknown format - accepted media types include: {types}");
+        Status::new(Reason::UnsupportedMediaType, text)
+    }
+
     /// A failure with a text of its own.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Status {

@@ -53,13 +53,6 @@ pub fn patch(exchange: &mut Exchange<'_>, part: Part) -> Outcome<Answer> {
     }
 }
 
-/// What a strategic merge would do to a custom object nothing says.
-fn no_strategic() -> Box<Status> {
-    let types = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-    let text = format!("the body of the request was in an unknown format - accepted media types include: {types}");
-    Box::new(Status::new(Reason::UnsupportedMediaType, text))
-}
-
 /// The patch in the body, as its media type says; reads the options that go with it.
 pub fn decode_patch(exchange: &mut Exchange<'_>) -> Outcome<DecodedPatch> {
     let media = exchange.request.header("content-type").unwrap_or_default();
@@ -67,7 +60,9 @@ pub fn decode_patch(exchange: &mut Exchange<'_>) -> Outcome<DecodedPatch> {
     let patch_type = match media.as_str() {
         "application/json-patch+json" => PatchType::Json,
         "application/merge-patch+json" => PatchType::Merge,
-        "application/strategic-merge-patch+json" if matches!(exchange.served.kind, Kind::Custom(_)) => return Err(no_strategic()),
+        "application/strategic-merge-patch+json" if matches!(exchange.served.kind, Kind::Custom(_)) => {
+            return Err(Box::new(Status::no_strategic_patch()));
+        }
         "application/strategic-merge-patch+json" => PatchType::Strategic,
         "application/apply-patch+yaml" => PatchType::Apply { force: exchange.query.flag("force") },
         _ => return Err(Box::new(Status::generic(Reason::UnsupportedMediaType, "415: Unsupported Media Type"))),

@@ -1,6 +1,6 @@
 //! What a step of a scenario looks like at a shell: the text the trace shows for it.
 
-use crate::scenario::format::{Selection, Step};
+use crate::scenario::format::{PatchType, Selection, Step};
 
 /// The step as a command, for the trace.
 pub fn describe(step: &Step) -> String {
@@ -28,7 +28,14 @@ pub fn describe(step: &Step) -> String {
         Step { delete: Some(d), .. } => {
             format!("kubectl delete {}", d.object.as_ref().map_or_else(|| format!("-f {}", d.files.join(" -f ")), object))
         }
-        Step { patch: Some(p), .. } => format!("kubectl patch {} -p '{}'", object(&p.object), p.patch),
+        Step { patch: Some(p), .. } => {
+            let how = match p.kind {
+                PatchType::Json => " --type=json",
+                PatchType::Merge => " --type=merge",
+                PatchType::Strategic => "",
+            };
+            format!("kubectl patch {}{how} -p '{}'", object(&p.object), p.patch)
+        }
         Step { scale: Some(s), .. } => format!("kubectl scale {} --replicas={}", object(&s.object), s.replicas),
         Step { set: Some(s), .. } if !s.image.is_empty() => {
             format!("kubectl set image {} {}", object(&s.object), pairs(s.image.iter().map(|(k, v)| (k, Some(v)))))

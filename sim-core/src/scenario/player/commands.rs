@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
-use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Part, Patch, Propagation, Reply, Typed, Verb};
+use sim_apimachinery::{DeleteOptions, Kind, Object, ObjectKey, Page, Part, Patch, Propagation, Reply, Status, Typed, Verb};
 use sim_workload::ExecResult;
 
 use super::apply::shown;
@@ -115,7 +115,9 @@ impl Player {
     }
 
     fn patch(&mut self, step: &PatchStep) -> Done<()> {
+        let (kind, _) = self.place(&step.object)?;
         let patch = match step.kind {
+            PatchType::Strategic if matches!(kind, Kind::Custom(_)) => return Err(Box::new(Status::no_strategic_patch()).into()),
             PatchType::Json => Patch::Json(step.patch.clone()),
             PatchType::Merge => Patch::Merge(step.patch.clone()),
             PatchType::Strategic => Patch::Strategic(step.patch.clone()),
