@@ -18,8 +18,10 @@ use crate::plan::{Plan, Planned, What};
 use crate::session::{Done, Session};
 use crate::simulated::{self, Running, Simulated};
 
-/// How long before its moment a request is sent to a simulated cluster.
-const AHEAD: Duration = Duration::from_millis(50);
+/// How long before its moment a request is sent to a simulated cluster, whose time is held for it.
+const REQUEST_AHEAD: Duration = Duration::from_millis(50);
+/// How long before a step its time is held, so that a machine that is busy just then is not too late.
+const HOLD_AHEAD: Duration = Duration::from_millis(500);
 
 /// The user of a recording: the links to the cluster, and how far the user is.
 pub struct Kubectl {
@@ -103,7 +105,7 @@ impl Session {
     pub async fn step_comes(&self, planned: &Planned) -> Done<()> {
         let at = self.begins(planned);
         if self.is_held(planned) {
-            self.comes(at).await;
+            self.comes(at, HOLD_AHEAD).await;
             simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
         }
         self.user_waits(at).await;
@@ -122,7 +124,7 @@ impl Session {
 
     fn next_is_near(&self, planned: &Planned) -> bool {
         let next = self.plan.steps.iter().skip_while(|step| !std::ptr::eq(*step, planned)).nth(1);
-        next.is_some_and(|next| self.is_held(next) && self.machine_time(self.begins(next)) <= Instant::now() + AHEAD)
+        next.is_some_and(|next| self.is_held(next) && self.machine_time(self.begins(next)) <= Instant::now() + REQUEST_AHEAD)
     }
 
     /// When a step begins after the one before.
@@ -162,7 +164,7 @@ impl Session {
     /// Waits as long as kubectl takes to start, and to read the schemas for what it applies.
     pub async fn command_starts(&self, schema_kinds: u64) {
         let at = self.kubectl.passes(self.kubectl.draw(|links| links.command_starts(schema_kinds)));
-        self.comes(at).await;
+        self.comes(at, REQUEST_AHEAD).await;
     }
 
     /// The cluster for kubectl's next request, which reads.
@@ -181,13 +183,13 @@ impl Session {
         }
         let at = self.kubectl.passes(self.kubectl.draw(|links| links.request(reads)));
         self.kubectl.passes(self.kubectl.draw(UserLinks::answer));
-        self.comes(at).await;
+        self.comes(at, REQUEST_AHEAD).await;
         self.cluster.at(self.kubectl.began().elapsed + at)
     }
 
     /// A moment comes; for a simulated cluster it suffices that it will come soon.
-    async fn comes(&self, at: u64) {
-        let ahead = if self.kubectl.is_simulated { AHEAD } else { Duration::ZERO };
+    async fn comes(&self, at: u64, ahead: Duration) {
+        let ahead = if self.kubectl.is_simulated { ahead } else { Duration::ZERO };
         let at = self.machine_time(at);
         tokio::time::sleep_until(at.checked_sub(ahead).unwrap_or(at)).await;
     }

@@ -129,8 +129,16 @@ fn lines_of(path: &Path) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
 }
 
-/// Records a scenario from a server that was started so, and says in what the recording differs from what `ksim run` writes.
-fn compare_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<String> {
+/// Records a scenario from a server: what the recording tells must be what `ksim run` writes, and when it was seen near to it.
+fn assert_served_as_run(server: &Server, file: &Path, seed: &str) {
+    // A machine that is too busy to see things in time at one speed is given more time.
+    let told: Vec<_> =
+        ["6", "2"].iter().map(|speed| late_in_served(server, file, seed, speed)).take_while(|late| !late.is_empty()).collect();
+    assert!(told.len() < 2, "with seed {seed}:\n{}", told.concat().join("\n"));
+}
+
+/// Records a scenario from a server, which must tell what `ksim run` writes; gives what was seen too early or too late.
+fn late_in_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<String> {
     let recording = Recording::of(&server.kubeconfig, file, &["--speed", speed]);
     recording.run().is(0, &[&format!("begins as `ksim run --seed {seed}` does"), "everything that was made is gone"]);
     let (expected, found) = (lines_of(&trace_of(file, seed)), recording.lines());
@@ -138,14 +146,12 @@ fn compare_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<
     assert_eq!(found.last().map(|l| &l["end"]), Some(&json!("done")));
     let whole = Trace::of(&expected);
     assert!(whole.states() > 60, "the trace is worth comparing with: {} states", whole.states());
-    let mut told = differences(&whole, &Trace::of(&found));
+    let late = differences(&whole, &Trace::of(&found));
     let (expected, found) = (changes(&expected), changes(&found));
-    for revision in expected.keys().chain(found.keys().filter(|r| !expected.contains_key(r))) {
-        if expected.get(revision) != found.get(revision) {
-            told.push(format!("{revision}:\n  expected {:?}\n  found    {:?}", expected.get(revision), found.get(revision)));
-        }
+    for revision in expected.keys().chain(found.keys()) {
+        assert_eq!(expected.get(revision), found.get(revision), "with seed {seed}, at revision {revision}");
     }
-    told
+    late
 }
 
 /// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same changes are made
@@ -158,8 +164,7 @@ fn a_served_cluster_is_recorded_as_the_simulated_one_is_traced() {
         // It plays the scenario itself, and somebody works on it.
         let server = Server::start(&["--speed", "3", "--seed", seed, "--scenario", file.to_str().expect("text")]);
         server.put_config("theirs", "1");
-        let told = compare_served(&server, &file, seed, "6");
-        assert!(told.is_empty(), "with seed {seed}:\n{}", told.join("\n"));
+        assert_served_as_run(&server, &file, seed);
         assert_eq!(server.ask("GET", "/api/v1/namespaces/default/configmaps/theirs", &Value::Null).code, 200);
         let standing = ["branch", "branches", "speed"].map(|name| server.said(&["status"], name));
         assert_eq!(standing, ["main", "", "3"], "it goes on as before");
@@ -182,8 +187,7 @@ fn commands_take_effect_when_the_simulated_users_do() {
         "settle: 10s",
     );
     let server = Server::start(&["--speed", "paused", "--seed", "4"]);
-    let told = compare_served(&server, &file, "4", "5");
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert_served_as_run(&server, &file, "4");
     assert_eq!(["branch", "speed"].map(|name| server.said(&["status"], name)), ["main", "paused"]);
 }
 
