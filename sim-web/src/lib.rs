@@ -30,6 +30,7 @@ mod terminal;
 mod tokens;
 mod upgrade;
 mod view;
+mod watchers;
 mod webhooks;
 mod wire;
 

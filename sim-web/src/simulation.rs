@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use sim_api::{Answer, Request, Response};
 use sim_apimachinery::Kind;
-use sim_core::cluster::{Cluster, ContainerKey, Listener};
+use sim_core::cluster::{ContainerKey, Listener};
 use sim_core::kube_apiserver::admission_webhooks::{WebhookAnswer, WebhookCall};
 use sim_core::time::SimTime;
 use sim_workload::{Given, LogLine, Told};
@@ -25,6 +25,7 @@ use crate::session::{Outcome, Session};
 use crate::story::Narrator;
 use crate::streams::{ProxyCall, RedisCall};
 use crate::view::{Viewer, Wanted};
+use crate::watchers::Stream;
 use crate::webhooks::Waiting;
 
 /// Requests that may wait for the thread.
@@ -33,16 +34,6 @@ const INBOX_MAX: usize = 4096;
 const SLICE: Duration = Duration::from_millis(4);
 /// How often, in real time, the journal notes how far virtual time has come.
 const TICK: Duration = Duration::from_secs(1);
-/// Frames that may wait for a slow watcher before it is cut off.
-const FRAMES_MAX: usize = 512;
-/// Bytes that may wait for a slow watcher before it is cut off.
-const QUEUED_BYTES_MAX: usize = 4 << 20;
-/// How long a watch lives if the client does not say.
-const WATCH_SECONDS_DEFAULT: u64 = 1800;
-/// How often a watcher gets a bookmark.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
-/// How long before the end of a stream its last bookmark comes.
-const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 
 /// What the async side asks of the thread.
 pub enum Command {
@@ -128,16 +119,6 @@ impl Handle {
     pub fn send(&self, command: Command) -> bool {
         self.try_send(command).is_ok()
     }
-}
-
-struct Stream {
-    number: u64,
-    watch: Box<sim_api::Watch>,
-    sender: mpsc::Sender<Vec<u8>>,
-    queued: Arc<AtomicUsize>,
-    opened: Stopwatch,
-    lives: Duration,
-    next_bookmark: Duration,
 }
 
 /// The session and all that belongs to serving it.
@@ -443,23 +424,14 @@ impl Simulation {
         });
     }
 
-    fn open(&mut self, mut watch: Box<sim_api::Watch>) -> Reply {
-        let (sender, receiver) = mpsc::channel(FRAMES_MAX);
-        let queued = Arc::new(AtomicUsize::new(0));
-        let warnings = std::mem::take(&mut watch.warnings);
-        let frames = watch.poll(&mut self.session.world.player.cluster);
-        if !frames.is_empty() {
-            queued.fetch_add(frames.len(), Ordering::Relaxed);
-            let _there_is_room = sender.try_send(frames);
+    fn open(&mut self, watch: Box<sim_api::Watch>) -> Reply {
+        let number = self.streams_ever + 1;
+        let (stream, frames) = Stream::open(number, watch, &mut self.session.world.player.cluster);
+        if let Some(stream) = stream {
+            self.streams_ever = number;
+            self.streams.push(stream);
         }
-        let lives = Duration::from_secs(watch.timeout_seconds.unwrap_or(WATCH_SECONDS_DEFAULT).min(24 * 3600));
-        if !watch.is_ended() {
-            let next_bookmark = first_bookmark(lives);
-            self.streams_ever += 1;
-            let number = self.streams_ever;
-            self.streams.push(Stream { number, watch, sender, queued: queued.clone(), opened: Stopwatch::start(), lives, next_bookmark });
-        }
-        Reply::Stream(Frames { receiver, waiting: queued, warnings })
+        Reply::Stream(frames)
     }
 
     /// Tells watchers what happened; those that do not read, have left, or are over, are let go.
@@ -485,43 +457,4 @@ impl Simulation {
         self.ticked_at = place;
         self.session.tick();
     }
-}
-
-impl Stream {
-    /// Sends what there is; false when the stream is over.
-    fn feed(&mut self, cluster: &mut Cluster, news: bool) -> bool {
-        let passed = self.opened.elapsed();
-        let mut frames = if news { self.watch.poll(cluster) } else { vec![] };
-        if passed >= self.next_bookmark && passed < self.lives {
-            self.next_bookmark = next_bookmark(passed, self.lives);
-            if self.watch.bookmarks {
-                frames.extend(self.watch.poll(cluster));
-                frames.extend(self.watch.bookmark(cluster));
-            }
-        }
-        let sent = frames.is_empty() || self.send(frames);
-        sent && !self.sender.is_closed() && passed < self.lives && !self.watch.is_ended()
-    }
-
-    /// Puts frames on their way; false if too much of what was sent before has not been read yet.
-    fn send(&mut self, frames: Vec<u8>) -> bool {
-        let queued = self.queued.fetch_add(frames.len(), Ordering::Relaxed);
-        (queued == 0 || queued + frames.len() <= QUEUED_BYTES_MAX) && self.sender.try_send(frames).is_ok()
-    }
-
-    /// How long until something must be done for it.
-    fn due(&self) -> Duration {
-        self.next_bookmark.min(self.lives).saturating_sub(self.opened.elapsed())
-    }
-}
-
-fn first_bookmark(lives: Duration) -> Duration {
-    next_bookmark(Duration::ZERO, lives)
-}
-
-/// The next bookmark after `passed`: each minute, and once shortly before the end.
-fn next_bookmark(passed: Duration, lives: Duration) -> Duration {
-    let last = lives.saturating_sub(BOOKMARK_BEFORE_END);
-    let regular = passed + BOOKMARK_INTERVAL;
-    if passed < last { regular.min(last) } else { regular }
 }
