@@ -22,6 +22,8 @@ use crate::simulated::{self, Running, Simulated};
 const REQUEST_AHEAD: Duration = Duration::from_millis(50);
 /// How long before a step its time is held, so that a machine that is busy just then is not too late.
 const HOLD_AHEAD: Duration = Duration::from_millis(500);
+/// How long what has happened may take to be seen through the watches.
+const SEEN_AFTER: Duration = Duration::from_millis(200);
 
 /// The user of a recording: the links to the cluster, and how far the user is.
 pub struct Kubectl {
@@ -119,6 +121,20 @@ impl Session {
             simulated::release(&self.cluster).await?;
         }
         self.user_waits(self.user_at()).await;
+        Ok(())
+    }
+
+    /// The end of the recording comes. A simulated cluster is held there, so that the watches tell all that happened before
+    /// and nothing else.
+    pub async fn ends(&self, at: u64) -> Done<()> {
+        if self.is_simulated() {
+            self.comes(at, HOLD_AHEAD).await;
+            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+        }
+        self.user_waits(at).await;
+        if self.is_simulated() {
+            tokio::time::sleep(SEEN_AFTER).await;
+        }
         Ok(())
     }
 

@@ -56,7 +56,7 @@ async fn play_steps(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<u
     // What a simulated cluster is recorded for must be as long as its run, to be compared with it.
     let settle = if session.is_simulated() && session.lasts.is_some() { 0 } else { session.plan.settle };
     let end = (session.user_at() + settle).max(session.lasts.unwrap_or(0));
-    session.user_waits(end).await;
+    session.ends(end).await?;
     Ok(failed_commands)
 }
 

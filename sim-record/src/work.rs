@@ -72,7 +72,11 @@ impl Work<'_> {
             why = until_lost(is_lost) => Err(why),
         };
         session.loads.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|load| load.abort());
-        following.abort_all();
+        following.shutdown().await;
+        if place.simulated.is_some() {
+            // A server that is gone is told of by what was played.
+            _ = simulated::release(&self.cluster).await;
+        }
         played
     }
 
