@@ -37,7 +37,7 @@ pub struct CompareArguments {
     /// Where scenarios are that have the names of recordings
     #[arg(long, value_name = "FOLDER", default_value = "scenarios/recorded")]
     scenarios: PathBuf,
-    /// The seed to play it with, instead of the scenario's own
+    /// The seed to play it with [default: that of the simulated cluster that was recorded, or the scenario's own]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Also play it with these seeds (A-B, both included) and tell whether their times cover the recording's
@@ -121,7 +121,7 @@ fn row(arguments: &CompareArguments, comparer: &mut Comparer, story: &Story) -> 
         Some(path) => (inputs::side(comparer, path, arguments.allow_cut)?, path.display().to_string()),
         None => {
             let scenario = inputs::scenario(arguments, &real.header, &story.real)?;
-            let seed = arguments.seed.unwrap_or(scenario.scenario.seed);
+            let seed = arguments.seed.or(real.header.seed).unwrap_or(scenario.scenario.seed);
             (simulate::side(comparer, &scenario, seed)?, format!("{} (seed {seed})", scenario.file))
         }
     };

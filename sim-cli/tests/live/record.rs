@@ -146,12 +146,25 @@ fn late_in_served(server: &Server, file: &Path, seed: &str, speed: &str) -> Vec<
     assert_eq!(found.last().map(|l| &l["end"]), Some(&json!("done")));
     let whole = Trace::of(&expected);
     assert!(whole.states() > 60, "the trace is worth comparing with: {} states", whole.states());
+    assert_compared_as_alike(&recording.out, file, seed);
     let late = differences(&whole, &Trace::of(&found));
     let (expected, found) = (changes(&expected), changes(&found));
     for revision in expected.keys().chain(found.keys()) {
         assert_eq!(expected.get(revision), found.get(revision), "with seed {seed}, at revision {revision}");
     }
     late
+}
+
+/// `ksim compare` knows which run a recording of a simulated cluster stands beside, and finds the same states and events.
+fn assert_compared_as_alike(recording: &Path, file: &Path, seed: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ksim"));
+    let compared =
+        command.arg("compare").arg(recording).arg("--scenario").arg(file).args(["--format", "json"]).output().expect("it starts");
+    let told: Value = serde_json::from_slice(&compared.stdout).unwrap_or_else(|e| panic!("{e}: {compared:?}"));
+    assert!(told[0]["other"].as_str().is_some_and(|s| s.ends_with(&format!("(seed {seed})"))), "{told}");
+    for figure in ["states", "events", "eventKinds"] {
+        assert_eq!(told[0]["figures"][figure], 1.0, "{figure} with seed {seed}: {told}");
+    }
 }
 
 /// The same scenario with the same seed, simulated at once and recorded from a server in real time: the same changes are made

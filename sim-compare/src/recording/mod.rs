@@ -31,6 +31,8 @@ pub struct Header {
     pub server: String,
     /// What is done, in a sentence.
     pub about: String,
+    /// The seed of chance, if what was recorded is a simulated cluster.
+    pub seed: Option<u64>,
 }
 
 /// Any other line. Times are seconds since the recording began.

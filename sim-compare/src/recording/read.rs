@@ -163,7 +163,7 @@ impl<'a> Reading<'a> {
             None => return Err(self.error(format!("not a recording ({FORMAT}): the first line is not a JSON object"))),
         }
         let text = |key| super::text(&value, key).to_owned();
-        Ok(Header { name: text("name"), server: text("server"), about: text("about") })
+        Ok(Header { name: text("name"), server: text("server"), about: text("about"), seed: value["seed"].as_u64() })
     }
 
     fn cut(&self, mut recording: Recording) -> Result<Recording, ReadError> {
