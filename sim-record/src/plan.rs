@@ -38,6 +38,8 @@ pub struct Plan {
     pub home: String,
     /// Whether the file asks for a namespace of that name. `default` is always there: one made for the recording stands for it.
     pub names_home: bool,
+    /// Whether the file says that only that namespace is recorded.
+    pub only_home: bool,
     /// What is done, in order.
     pub steps: Vec<Planned>,
     /// How long it goes on after the last step.
@@ -129,6 +131,7 @@ fn of_actions(path: &Path, text: &str) -> Result<Plan, Failure> {
         about: actions.about,
         folder: folder_of(path),
         home: actions.namespaces.first().cloned().unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
+        only_home: false,
         names_home: actions.namespaces.first().is_some_and(|n| n != DEFAULT_NAMESPACE),
         steps: actions.steps.into_iter().enumerate().map(step).collect(),
         settle: actions.settle.map_or(SETTLE * SECOND, nanos),
@@ -163,6 +166,7 @@ fn of_scenario(path: &Path, text: &str) -> Result<Plan, Failure> {
         about: scenario.about.trim().to_owned(),
         folder,
         home: scenario.record_namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
+        only_home: scenario.record_namespace.is_some(),
         names_home: scenario.record_namespace.as_deref().is_some_and(|n| n != DEFAULT_NAMESPACE),
         steps,
         settle: nanos(&scenario.settle)?.unwrap_or(SCENARIO_SETTLE * SECOND),

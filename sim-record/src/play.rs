@@ -8,8 +8,8 @@ use crate::session::{Session, StepError};
 use crate::simulated::{self, Running};
 
 /// Does the steps at their times.
-pub async fn play(session: &Session, stands_still: bool, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
-    let clock = match (stands_still, session.is_simulated()) {
+pub async fn play(session: &Session, tell: &(dyn Fn(&str) + Sync)) -> Result<usize, Failure> {
+    let clock = match (session.in_branch, session.is_simulated()) {
         (true, _) => {
             if let Some(first) = session.plan.steps.first().filter(|first| session.is_held(first)) {
                 simulated::hold(&session.cluster, first.at.unwrap_or(0)).await?;

@@ -74,6 +74,8 @@ pub struct Session {
     pub plan: Arc<Plan>,
     /// The recording's namespace.
     pub namespace: String,
+    /// Whether that is a branch's of a simulated cluster, begun for the recording.
+    pub in_branch: bool,
     /// How many times faster than real time the cluster's clock runs.
     pub speed: f64,
     /// How long its run lasts, if it is a scenario that does not say how long it goes on.
@@ -110,11 +112,10 @@ impl Session {
 
     /// The namespace in the cluster for one that a plan names, or does not.
     pub fn namespace(&self, named: Option<&str>) -> String {
-        match named {
-            None | Some("") | Some(DEFAULT_NAMESPACE) => self.namespace.clone(),
-            Some(named) if named == self.plan.home => self.namespace.clone(),
-            Some(other) => other.to_owned(),
-        }
+        let named = named.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_NAMESPACE);
+        // In a branch nothing need stand for `default`.
+        let is_own = named == self.plan.home || named == DEFAULT_NAMESPACE && !self.in_branch;
+        if is_own { self.namespace.clone() } else { named.to_owned() }
     }
 
     /// The objects a selection means, in order of their names, as the cluster is asked for them.

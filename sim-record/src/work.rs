@@ -55,7 +55,9 @@ impl Work<'_> {
         (self.tell)(&format!("recording {} of {} at {} ({version})", self.plan.name, self.options.context, self.cluster.address()));
         let place = self.place().await?;
         let mut namespaces = vec![place.namespace.clone()];
-        namespaces.extend(self.plan.other_namespaces());
+        if !self.plan.only_home {
+            namespaces.extend(self.plan.other_namespaces());
+        }
         _ = self.kept.namespaces.set(namespaces.clone());
         let opened = self.open_watches(&namespaces).await?;
         let recording = self.begin(version, &place)?;
@@ -68,7 +70,7 @@ impl Work<'_> {
         let lasts = self.lasts(&place).await;
         let session = Session { lasts, ..self.session(&place, recording, changed, variables)? };
         let played = tokio::select! {
-            played = play(&session, place.branch.is_some(), self.tell) => played,
+            played = play(&session, self.tell) => played,
             why = until_lost(is_lost) => Err(why),
         };
         session.loads.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|load| load.abort());
@@ -85,6 +87,7 @@ impl Work<'_> {
             cluster: self.cluster.clone(),
             plan: self.plan.clone(),
             namespace: place.namespace.clone(),
+            in_branch: place.branch.is_some(),
             speed: place.speed,
             lasts: None,
             kubectl: Kubectl::of(&self.plan, place.simulated.as_ref()).map_err(Failure::Input)?,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Fields that differ between any two runs.
-const VOLATILE: [&str; 25] = [
+const VOLATILE: [&str; 26] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -32,6 +32,7 @@ const VOLATILE: [&str; 25] = [
     "ip",
     "volumeName",
     "endpoints.kubernetes.io/last-change-trigger-time",
+    "ca.crt",
 ];
 /// How far apart the times of a state may be: so many seconds, and twice what the slowest step took, which tells how
 /// busy the machine was.
