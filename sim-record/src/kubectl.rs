@@ -41,7 +41,7 @@ impl Kubectl {
     /// The user of a plan.
     pub fn of(plan: &Plan, simulated: Option<&Simulated>) -> Result<Kubectl, String> {
         let links = plan.loaded.as_ref().map(|loaded| {
-            let seed = simulated.map_or(loaded.scenario.seed, |s| s.seed);
+            let seed = simulated::seed(loaded, simulated);
             profile(&loaded.scenario.cluster).map(|profile| Mutex::new(UserLinks::new(&profile, seed, USER)))
         });
         Ok(Kubectl { links: links.transpose()?, is_simulated: simulated.is_some(), began: OnceLock::new(), at: Mutex::new(0) })
@@ -108,7 +108,7 @@ impl Session {
         let at = self.begins(planned);
         if self.is_held(planned) {
             self.comes(at, HOLD_AHEAD).await;
-            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+            self.hold(at).await?;
         }
         self.user_waits(at).await;
         Ok(())
@@ -129,13 +129,17 @@ impl Session {
     pub async fn ends(&self, at: u64) -> Done<()> {
         if self.is_simulated() {
             self.comes(at, HOLD_AHEAD).await;
-            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+            self.hold(at).await?;
         }
         self.user_waits(at).await;
         if self.is_simulated() {
             tokio::time::sleep(SEEN_AFTER).await;
         }
         Ok(())
+    }
+
+    async fn hold(&self, at: u64) -> Done<()> {
+        Ok(simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?)
     }
 
     fn next_is_near(&self, planned: &Planned) -> bool {
@@ -162,7 +166,7 @@ impl Session {
     pub async fn command_acts(&self, step: &Step) -> Done<()> {
         let at = self.user_at();
         if self.is_knock(step) {
-            simulated::hold(&self.cluster, self.kubectl.began().elapsed + at).await?;
+            self.hold(at).await?;
         }
         if self.is_knock(step) || self.is_awaited(step) {
             self.user_waits(at).await;

@@ -6,6 +6,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sim_core::cluster::Profile;
+use sim_core::scenario::Loaded;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, JSON};
@@ -71,6 +72,11 @@ impl Simulated {
             (Some(own), _) => Ok(own),
         }
     }
+}
+
+/// The seed of chance for a scenario: the simulated cluster's, or else its own.
+pub fn seed(loaded: &Loaded, simulated: Option<&Simulated>) -> u64 {
+    simulated.map_or(loaded.scenario.seed, |s| s.seed)
 }
 
 /// Begins a branch, whose time stands still.

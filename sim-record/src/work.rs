@@ -42,6 +42,8 @@ struct Place {
     namespace: String,
     /// How many times faster than real time the clock runs there.
     speed: f64,
+    /// How long a run of the scenario lasts, if it does not say how long it goes on.
+    lasts: Option<u64>,
     simulated: Option<Simulated>,
     /// The branch of the simulated cluster that was begun for it.
     branch: Option<String>,
@@ -67,8 +69,7 @@ impl Work<'_> {
         let mut following = JoinSet::new();
         opened.into_iter().for_each(|watch| _ = following.spawn(watch.follow(sinks.clone())));
         let (_choice, variables) = self.variables(&place)?;
-        let lasts = self.lasts(&place).await;
-        let session = Session { lasts, ..self.session(&place, recording, changed, variables)? };
+        let session = self.session(&place, recording, changed, variables)?;
         let played = tokio::select! {
             played = play(&session, self.tell) => played,
             why = until_lost(is_lost) => Err(why),
@@ -89,7 +90,7 @@ impl Work<'_> {
             namespace: place.namespace.clone(),
             in_branch: place.branch.is_some(),
             speed: place.speed,
-            lasts: None,
+            lasts: place.lasts,
             kubectl: Kubectl::of(&self.plan, place.simulated.as_ref()).map_err(Failure::Input)?,
             recording,
             changed,
@@ -101,9 +102,9 @@ impl Work<'_> {
     }
 
     /// How long a run of the scenario lasts.
-    async fn lasts(&self, place: &Place) -> Option<u64> {
+    async fn lasts(&self, simulated: Option<&Simulated>) -> Option<u64> {
         let loaded = self.plan.loaded.clone()?;
-        let seed = place.simulated.as_ref().map_or(loaded.scenario.seed, |s| s.seed);
+        let seed = simulated::seed(&loaded, simulated);
         tokio::task::spawn_blocking(move || length::of_run(&loaded, seed)).await.ok().flatten()
     }
 
@@ -113,11 +114,12 @@ impl Work<'_> {
         self.check_cluster(simulated.as_ref())?;
         let anew = simulated.as_ref().filter(|_| !self.as_it_stands());
         let speed = self.speed(simulated.as_ref(), anew.is_some())?;
+        let lasts = self.lasts(simulated.as_ref()).await;
         let (namespace, branch) = match anew {
             Some(simulated) => (self.home().await?, Some(self.branch(simulated).await?)),
             None => (self.namespace().await?, None),
         };
-        Ok(Place { namespace, speed, simulated, branch })
+        Ok(Place { namespace, speed, lasts, simulated, branch })
     }
 
     /// Tells if a simulated cluster is another than the scenario asks for.
@@ -244,7 +246,7 @@ impl Work<'_> {
     }
 
     fn begin(&self, version: &str, place: &Place) -> Result<Arc<Recording>, Failure> {
-        let Place { namespace, speed, simulated, branch } = place;
+        let Place { namespace, speed, simulated, branch, .. } = place;
         let mut header = json!({
             "format": FORMAT, "name": self.plan.name, "server": version, "about": self.plan.about, "namespace": namespace,
             "recorder": AGENT, "speed": speed, "seed": simulated.as_ref().map(|s| s.seed), "branch": branch,
