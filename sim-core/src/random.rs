@@ -11,6 +11,11 @@ use crate::time::{MICROSECOND, Nanos};
 
 const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
+/// A number for a text, the same on every machine (FNV-1a, 64 bits).
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// One named stream of random numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Random(Pcg64);
@@ -18,8 +23,7 @@ pub struct Random(Pcg64);
 impl Random {
     /// The stream with this name under this seed.
     pub fn named(seed: u64, name: &str) -> Random {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        Random(Pcg64::seed_from_u64(seed.rotate_left(32) ^ hash))
+        Random(Pcg64::seed_from_u64(seed.rotate_left(32) ^ hash(name)))
     }
 
     /// 64 random bits.

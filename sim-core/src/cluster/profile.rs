@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kubelet::{KubeletLatencies, NodeConfig, RegistryConfig};
-use crate::random::{Latency, Random};
+use crate::random::{self, Latency, Random};
 use crate::shipped;
 use crate::time::{MICROSECOND, Nanos};
 
@@ -147,7 +147,7 @@ impl Profile {
     /// A number that tells profiles apart, in hexadecimal.
     pub fn digest(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_default();
-        format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)))
+        format!("{:016x}", random::hash(&text))
     }
 
     /// A shipped profile by its name.

@@ -19,6 +19,7 @@ use sim_apimachinery::{Kind, Object};
 pub use self::route::{Entry, Refusal, Route};
 pub use self::view::{Endpoint, Port, ServiceView};
 use crate::component::{ChangeType, Watch, WatchEvent, WatchFilter};
+use crate::random;
 use crate::time::{MILLISECOND, Nanos, SECOND, SimTime};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -141,8 +142,7 @@ impl KubeProxy {
 
     /// How long a run takes on a node: by its name, so that nodes differ and stay as they are.
     fn run_time(node: &str) -> Nanos {
-        let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        (hash >> 16) % RUN_MAX
+        (random::hash(node) >> 16) % RUN_MAX
     }
 
     /// A service as a node's rules have it now.
